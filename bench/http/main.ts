@@ -15,8 +15,8 @@ import { withReaders, withWrk } from './load.ts';
 import type { Loaded, Paced } from './load.ts';
 
 const options = readOptions(process.argv.slice(2));
-const rounds = options.rounds ?? (options.quick ? 1 : 5);
-const seconds = options.quick ? { warm: 1, busy: 1, alone: 1 } : { warm: 2, busy: 3, alone: 2 };
+const rounds = options.rounds ?? (options.quick ? 1 : 11);
+const seconds = options.quick ? { warm: 1, busy: 1, alone: 1 } : { warm: 4, busy: 2, alone: 1 };
 const patient = !options.quick;
 const BUSY = 32;
 /** Milliseconds between the words of a paced stream, and how many streams run at once, one after the other each. */
@@ -81,7 +81,7 @@ async function runPaced(): Promise<Result<Undisturbed<Paced>>> {
   const upstream = await startNodeUpstream(PACE.ms, cores);
   const warm = new Set<string>();
   try {
-    return await inTurns(PACED_CASE, { upstream, pace: PACE.ms, count: Math.min(rounds, 5) }, async (one, pids) => {
+    return await inTurns(PACED_CASE, { upstream, pace: PACE.ms, count: Math.min(rounds, 7) }, async (one, pids) => {
       if (!warm.has(one.name)) await withReaders(one, PACED_CASE, { connections: PACE.connections, streamsEach: 1 });
       warm.add(one.name);
       return undisturbed(() => withReaders(one, PACED_CASE, PACE), { pids, patient });
@@ -93,13 +93,13 @@ async function runPaced(): Promise<Result<Undisturbed<Paced>>> {
 
 const MEASURED = [NAMES.memory, NAMES.upstream, NAMES.bare, NAMES.portkey];
 
-const ratioTo = (rows: Readonly<Record<string, number>>, name: string, of: string): string =>
-  ((rows[of] ?? Number.NaN) / (rows[name] ?? Number.NaN)).toFixed(2);
+/** By the bare proxy's of the same round: what slows a round down slows both. */
+const ratio = (ours: readonly number[], bare: readonly number[]): string =>
+  median(ours.map((value, round) => value / (bare[round] ?? Number.NaN))).toFixed(2);
 
 function loadTable({ case: title, rounds: measured }: Result<Round>): Table {
   const all = (name: string, what: (round: Round) => number): readonly number[] => (measured[name] ?? []).map(what);
   const cpu = (name: string): readonly number[] => all(name, ({ busy }) => busy.value.cpuMicroseconds);
-  const middles = Object.fromEntries(MEASURED.map((name) => [name, median(cpu(name))]));
   const added = (name: string, what: (round: Round) => number): string => figure(median(all(name, what)) - median(all(NAMES.direct, what)));
   return {
     title: `${title}: the median of ${rounds} rounds (lowest–highest)`,
@@ -108,7 +108,7 @@ function loadTable({ case: title, rounds: measured }: Result<Round>): Table {
       ...MEASURED.map((name) => [
         name,
         shown(spread(cpu(name))),
-        ratioTo(middles, NAMES.bare, name),
+        ratio(cpu(name), cpu(NAMES.bare)),
         shown(spread(all(name, ({ busy }) => busy.value.requestsPerSecond))),
         added(name, ({ alone }) => alone.value.p50Ms),
         added(name, ({ alone }) => alone.value.p99Ms),
@@ -127,7 +127,6 @@ function loadTable({ case: title, rounds: measured }: Result<Round>): Table {
 
 function pacedTable({ case: title, rounds: measured }: Result<Undisturbed<Paced>>): Table {
   const cpu = (name: string): readonly number[] => (measured[name] ?? []).map(({ value }) => value.cpuMicroseconds);
-  const middles = Object.fromEntries(MEASURED.map((name) => [name, median(cpu(name))]));
   const times = (name: string, what: (paced: Paced) => readonly number[]): readonly number[] =>
     (measured[name] ?? []).flatMap(({ value }) => what(value));
   const cells = (name: string): string[] => [
@@ -150,7 +149,7 @@ function pacedTable({ case: title, rounds: measured }: Result<Undisturbed<Paced>
     title: `${title}: a word every ${PACE.ms} ms, ${PACE.connections} streams at once`,
     columns: ['', 'CPU µs a stream', 'CPU, bare proxy = 1', 'first word p50 ms', 'p99', 'delay of a word p50 ms', 'p99'],
     rows: [
-      ...MEASURED.map((name) => [name, shown(spread(cpu(name))), ratioTo(middles, NAMES.bare, name), ...cells(name)]),
+      ...MEASURED.map((name) => [name, shown(spread(cpu(name))), ratio(cpu(name), cpu(NAMES.bare)), ...cells(name)]),
       [NAMES.direct, '', '', ...cells(NAMES.direct)],
     ],
   };
@@ -188,8 +187,10 @@ const versions = {
   ...(wrk ? { wrk: /wrk (\S+)/.exec(outputOf('wrk', ['-v']) ?? '')?.[1] } : {}),
   ...(nginx ? { nginx: /nginx\/(\S+)/.exec(outputOf('nginx', ['-v']) ?? '')?.[1] } : {}),
 };
-const middles = Object.values(paced.rounds).map((all) =>
+const pacedRounds = Object.values(paced.rounds).map((all) =>
   all.map(({ value, others: busy }) => ({ cpuMicroseconds: value.cpuMicroseconds, others: busy })),
 );
 const name = options.quick ? 'http-quick' : 'http';
-console.log(`\n${writeResults(name, { machine: facts, versions, cores, rounds, seconds, pace: PACE, tables, loaded, paced: middles })}`);
+console.log(
+  `\n${writeResults(name, { machine: facts, versions, cores, rounds, seconds, pace: PACE, tables, loaded, paced: pacedRounds })}`,
+);
