@@ -20,33 +20,52 @@ export interface Call {
 }
 
 /**
- * An answer. A stream's first batch is already there when the promise of the reply resolves: whatever fails
+ * An answer. A whole one may come with `raw`, the body as the client shall get it where nothing needs to be written
+ * anew; a stream's batches may do the same, each for itself. A stream's first batch is already there when the promise of the reply resolves: whatever fails
  * before that can still be answered with a status of its own.
  * `ignored` names the request's fields that had no effect.
  */
 export type Reply =
-  | { readonly kind: 'full'; readonly response: ChatResponse; readonly ignored: readonly string[] }
+  | { readonly kind: 'full'; readonly response: ChatResponse; readonly raw?: string; readonly ignored: readonly string[] }
   | { readonly kind: 'stream'; readonly batches: AsyncIterable<Batch>; readonly ignored: readonly string[] };
 
 export type Handler = (call: Call) => Promise<Reply>;
 export type Layer = (next: Handler) => Handler;
 
+/** What requests to a model may ask for; what is not known is absent. */
+export interface Capabilities {
+  readonly tools?: boolean;
+  readonly structuredOutput?: boolean;
+  readonly logprobs?: boolean;
+  readonly reasoning?: boolean;
+  readonly inputModalities?: readonly string[];
+  readonly outputModalities?: readonly string[];
+}
+
+/** US dollars for a million tokens; absent where unknown. `cachedInput` and `cacheWrite` stand in for `input` for such tokens. */
+export interface Pricing {
+  readonly input?: number;
+  readonly output?: number;
+  readonly cachedInput?: number;
+  readonly cacheWrite?: number;
+}
+
 /** What a client may know of a model. */
 export interface ModelCard {
   readonly id: string;
-  /** Unix seconds. */
+  /** Unix seconds; 0 where unknown. */
   readonly created: number;
   readonly ownedBy: string;
+  /** The id of the configured provider; absent for models of this machine. */
+  readonly provider?: string;
+  /** Paths that answer with it. */
+  readonly endpoints: readonly string[];
   /** Tokens, prompt and completion together; absent where unknown. */
   readonly contextWindow?: number;
-  readonly capabilities: {
-    readonly tools: boolean;
-    readonly structuredOutput: boolean;
-    readonly logprobs: boolean;
-    readonly reasoning: boolean;
-    readonly inputModalities: readonly string[];
-    readonly outputModalities: readonly string[];
-  };
+  /** Tokens of one completion at most; absent where unknown. */
+  readonly maxOutputTokens?: number;
+  readonly capabilities: Capabilities;
+  readonly pricing?: Pricing;
   /** Free facts for people: quantisation, size in bytes, licence. */
   readonly details?: Readonly<Record<string, string | number | boolean>>;
 }

@@ -3,10 +3,38 @@
  * Nobody's JSON: no field here is named after a vendor's wire format.
  */
 
+/** Plain JSON. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** The prefix that ends with this block is worth caching. `ttl` as the client wrote it, where it did. */
+export interface CacheMark {
+  readonly ttl?: '5m' | '30m' | '1h' | '24h';
+}
+
+/**
+ * What a provider wants to see again with the next turn and nobody else may get: signatures, encrypted reasoning.
+ * `owner` is the id of the configured provider that made it, `data` is that provider's own.
+ */
+export interface ProviderState {
+  readonly owner: string;
+  readonly data: Json;
+}
+
+/** A source that a text cites. `start` and `end` count UTF-16 units in the whole text of the choice. */
+export interface Annotation {
+  readonly type: 'url_citation';
+  readonly url: string;
+  readonly title: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Plain text. */
 export interface TextBlock {
   readonly type: 'text';
   readonly text: string;
+  readonly cache?: CacheMark;
+  readonly state?: ProviderState;
 }
 
 /** An image by https URL or data URL. `at` is its place in the client's body (`messages[0].content[1]`), for messages about it. */
@@ -15,6 +43,7 @@ export interface ImageBlock {
   readonly url: string;
   readonly detail?: 'auto' | 'low' | 'high';
   readonly at: string;
+  readonly cache?: CacheMark;
 }
 
 /** Audio, base64 in `data`. */
@@ -23,15 +52,17 @@ export interface AudioBlock {
   readonly data: string;
   readonly format: string;
   readonly at: string;
+  readonly cache?: CacheMark;
 }
 
-/** A document: either base64 (a data URL) in `data`, or an id the provider knows. */
+/** A document: base64 (bare or as a data URL) in `data`, or an id the provider knows. */
 export interface FileBlock {
   readonly type: 'file';
   readonly filename?: string;
   readonly data?: string;
   readonly fileId?: string;
   readonly at: string;
+  readonly cache?: CacheMark;
 }
 
 /** A refusal the assistant gave in an earlier turn. */
@@ -40,10 +71,11 @@ export interface RefusalBlock {
   readonly text: string;
 }
 
-/** What the model thought before its answer. */
+/** What the model thought before its answer. The text may be empty where all there is is `state`. */
 export interface ReasoningBlock {
   readonly type: 'reasoning';
   readonly text: string;
+  readonly state?: ProviderState;
 }
 
 /** A call the assistant made. `input` is the JSON text of the arguments, or free text where `kind` is `custom`. */
@@ -53,9 +85,37 @@ export interface ToolCallBlock {
   readonly kind: 'function' | 'custom';
   readonly name: string;
   readonly input: string;
+  readonly state?: ProviderState;
 }
 
-export type Block = TextBlock | ImageBlock | AudioBlock | FileBlock | RefusalBlock | ReasoningBlock | ToolCallBlock;
+/** A spoken answer: base64 in `data`; `expiresAt` in Unix seconds. */
+export interface SpeechBlock {
+  readonly type: 'speech';
+  readonly id: string;
+  readonly data: string;
+  readonly transcript: string;
+  readonly expiresAt: number;
+}
+
+/**
+ * Part of an assistant's turn that has no form in any contract but its provider's own: a search that the provider ran
+ * itself, with its results. Replayed to that provider only, in its place among the other blocks; shown to nobody.
+ */
+export interface OpaqueBlock {
+  readonly type: 'opaque';
+  readonly state: ProviderState;
+}
+
+export type Block =
+  | TextBlock
+  | ImageBlock
+  | AudioBlock
+  | FileBlock
+  | RefusalBlock
+  | ReasoningBlock
+  | ToolCallBlock
+  | SpeechBlock
+  | OpaqueBlock;
 
 export type Role = 'system' | 'developer' | 'user' | 'assistant' | 'tool';
 
@@ -79,6 +139,7 @@ export interface FunctionTool {
   readonly strict: boolean;
   /** Where it stands in the client's body, as `tools[0].function`. */
   readonly at: string;
+  readonly cache?: CacheMark;
 }
 
 /** A tool whose input is free text, or text of a grammar. */
@@ -154,7 +215,10 @@ export interface ChatRequest {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
-/** Tokens of one request over all its choices. */
+/**
+ * Tokens of one request over all its choices. The details are parts of the two totals, never added to them: a provider
+ * that counts cached tokens apart has them summed into `promptTokens`. An absent detail was not reported.
+ */
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
@@ -162,6 +226,16 @@ export interface Usage {
   readonly cachedTokens: number;
   /** Of the completion's tokens, those spent on reasoning. */
   readonly reasoningTokens: number;
+  /** Of the prompt's tokens, those written to a cache. */
+  readonly cacheWriteTokens?: number;
+  readonly promptAudioTokens?: number;
+  readonly completionAudioTokens?: number;
+  readonly acceptedPredictionTokens?: number;
+  readonly rejectedPredictionTokens?: number;
+  /** How often tools were run that the provider runs itself and charges for, by name: `{ web_search: 2 }`. */
+  readonly providerTools?: Readonly<Record<string, number>>;
+  /** What the provider says it charged, in US dollars, as it wrote it. */
+  readonly reportedCost?: number;
 }
 
 export type StopReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
@@ -181,6 +255,7 @@ export interface TokenLogprob extends TopLogprob {
 /** A finished choice. `reason` is what the model did; how a dialect words it is the dialect's. */
 export interface Choice {
   readonly blocks: readonly Block[];
+  readonly annotations?: readonly Annotation[];
   readonly logprobs?: readonly TokenLogprob[];
   readonly reason: StopReason;
 }
@@ -191,6 +266,8 @@ export interface ChatResponse {
   readonly model: string;
   readonly created: number;
   readonly fingerprint?: string;
+  /** The class of service that was used, in the contract's words. */
+  readonly serviceTier?: string;
   readonly choices: readonly Choice[];
   readonly usage: Usage | undefined;
 }

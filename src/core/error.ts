@@ -51,6 +51,8 @@ const TABLE = {
   rate_limited_concurrency: { status: 429, type: 'concurrency', code: 'rate_limit_exceeded', retryable: true },
   insufficient_quota: { status: 429, type: 'insufficient_quota', code: 'insufficient_quota', retryable: false },
   // not the client's fault
+  /** A provider's refusal, passed on with its own status, type and code: `ErrorDetails.reported`. */
+  reported: { status: 400, type: 'invalid_request_error', code: null, retryable: false },
   upstream: { status: 502, type: 'upstream_error', code: 'upstream_error', retryable: true },
   upstream_timeout: { status: 504, type: 'upstream_error', code: 'timeout', retryable: true },
   overloaded: { status: 503, type: 'service_unavailable_error', code: 'server_is_overloaded', retryable: true },
@@ -66,8 +68,12 @@ export interface ErrorDetails {
   readonly param?: string | null;
   /** How long to wait before another try, where waiting helps. */
   readonly retryAfterMs?: number;
+  /** For `reported` only: what the provider said. `retryable` follows the status: 408, 409, 425 and 429 are. */
+  readonly reported?: { readonly status: number; readonly type: string; readonly code: string | null };
   readonly cause?: unknown;
 }
+
+const WORTH_ANOTHER_TRY: ReadonlySet<number> = new Set([408, 409, 425, 429]);
 
 /** A failure with a place in the contract. Its message is shown to the client: no secrets, no paths, no stacks. */
 export class GatewayError extends Error {
@@ -82,7 +88,8 @@ export class GatewayError extends Error {
 
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
-    const row: Row = TABLE[kind];
+    const { reported } = details;
+    const row: Row = reported ? { ...reported, retryable: WORTH_ANOTHER_TRY.has(reported.status) } : TABLE[kind];
     this.kind = kind;
     this.status = row.status;
     this.type = row.type;

@@ -2,17 +2,27 @@
  * An answer as it happens. A stream is: one `start`; blocks of the choices, each opened, grown and closed;
  * one `finish` per choice; `usage` where it is known; then `end`. A failure is `error`, and nothing follows it.
  */
-import type { Block, ChatResponse, Choice, StopReason, TokenLogprob, Usage } from './chat.ts';
+import type { Annotation, Block, ChatResponse, Choice, ProviderState, SpeechBlock, StopReason, TokenLogprob, Usage } from './chat.ts';
 import { GatewayError } from './error.ts';
 
+/** What a block is, known when it opens. An `opaque` one and `speech` grow by events of their own, not by deltas. */
 export type StreamBlock =
   | { readonly type: 'text' }
   | { readonly type: 'reasoning' }
   | { readonly type: 'refusal' }
+  | { readonly type: 'opaque' }
+  | { readonly type: 'speech' }
   | { readonly type: 'tool_call'; readonly id: string; readonly kind: 'function' | 'custom'; readonly name: string };
 
 export type ChatEvent =
-  | { readonly type: 'start'; readonly id: string; readonly model: string; readonly created: number; readonly fingerprint?: string }
+  | {
+      readonly type: 'start';
+      readonly id: string;
+      readonly model: string;
+      readonly created: number;
+      readonly fingerprint?: string;
+      readonly serviceTier?: string;
+    }
   | { readonly type: 'block_start'; readonly choice: number; readonly block: number; readonly of: StreamBlock }
   | {
       readonly type: 'block_delta';
@@ -22,7 +32,12 @@ export type ChatEvent =
       readonly text: string;
       readonly logprobs?: readonly TokenLogprob[];
     }
+  /** More of a spoken answer: pieces of base64 and of the transcript, joined as they come. */
+  | { readonly type: 'speech_delta'; readonly choice: number; readonly block: number; readonly speech: Partial<Omit<SpeechBlock, 'type'>> }
+  /** The provider's state of this block, whole; at any time before the block ends. */
+  | { readonly type: 'block_state'; readonly choice: number; readonly block: number; readonly state: ProviderState }
   | { readonly type: 'block_end'; readonly choice: number; readonly block: number }
+  | { readonly type: 'annotations'; readonly choice: number; readonly annotations: readonly Annotation[] }
   | { readonly type: 'finish'; readonly choice: number; readonly reason: StopReason }
   | { readonly type: 'usage'; readonly usage: Usage }
   | { readonly type: 'end' }
@@ -34,77 +49,145 @@ export interface Batch {
   readonly raw?: string;
 }
 
+interface GrowingBlock {
+  readonly of: StreamBlock;
+  text: string;
+  state: ProviderState | undefined;
+  speech: Omit<SpeechBlock, 'type'> | undefined;
+}
+
 interface Growing {
-  readonly blocks: { readonly of: StreamBlock; text: string }[];
+  readonly blocks: (GrowingBlock | undefined)[];
   readonly logprobs: TokenLogprob[];
+  readonly annotations: Annotation[];
   sawLogprobs: boolean;
   reason: StopReason | undefined;
 }
 
-function toBlock({ of, text }: { of: StreamBlock; text: string }): Block {
-  if (of.type === 'tool_call') return { type: 'tool_call', id: of.id, kind: of.kind, name: of.name, input: text };
-  return { type: of.type, text };
+const NO_SPEECH: Omit<SpeechBlock, 'type'> = { id: '', data: '', transcript: '', expiresAt: 0 };
+
+function toBlock(growing: GrowingBlock | undefined): Block[] {
+  if (!growing) return [];
+  const { of, text, state, speech } = growing;
+  const kept = state ? { state } : {};
+  switch (of.type) {
+    case 'tool_call':
+      return [{ type: 'tool_call', id: of.id, kind: of.kind, name: of.name, input: text, ...kept }];
+    case 'text':
+    case 'reasoning':
+      return [{ type: of.type, text, ...kept }];
+    case 'refusal':
+      return [{ type: 'refusal', text }];
+    case 'opaque':
+      return state ? [{ type: 'opaque', state }] : [];
+    case 'speech':
+      return [{ type: 'speech', ...(speech ?? NO_SPEECH) }];
+    default:
+      return assertNever(of);
+  }
 }
 
-/**
- * The whole answer that a stream of events makes. Throws the stream's own error, or `upstream` where it stops
- * without an end: half an answer is never passed off as a whole one.
- */
-export async function fold(batches: AsyncIterable<Batch>): Promise<ChatResponse> {
+/** Collects the events of one stream into a whole answer. */
+export interface Folder {
+  /** Throws the stream's own error where it holds one. */
+  push(events: readonly ChatEvent[]): void;
+  /** Throws `upstream` where the stream stopped without an end: half an answer is never passed off as a whole one. */
+  end(): ChatResponse;
+}
+
+export function createFolder(): Folder {
   let head: Extract<ChatEvent, { type: 'start' }> | undefined;
   let usage: Usage | undefined;
   let ended = false;
   const choices: Growing[] = [];
-  const at = (index: number): Growing => (choices[index] ??= { blocks: [], logprobs: [], sawLogprobs: false, reason: undefined });
-  for await (const batch of batches) {
-    for (const event of batch.events) {
-      switch (event.type) {
-        case 'start':
-          head = event;
-          break;
-        case 'block_start':
-          at(event.choice).blocks[event.block] = { of: event.of, text: '' };
-          break;
-        case 'block_delta': {
-          const choice = at(event.choice);
-          const block = choice.blocks[event.block];
-          if (block) block.text += event.text;
-          if (event.logprobs) {
-            choice.sawLogprobs = true;
-            choice.logprobs.push(...event.logprobs);
-          }
-          break;
-        }
-        case 'finish':
-          at(event.choice).reason = event.reason;
-          break;
-        case 'usage':
-          usage = event.usage;
-          break;
-        case 'end':
-          ended = true;
-          break;
-        case 'error':
-          throw event.error;
-        case 'block_end':
-          break;
-        default:
-          assertNever(event);
+  const at = (index: number): Growing =>
+    (choices[index] ??= { blocks: [], logprobs: [], annotations: [], sawLogprobs: false, reason: undefined });
+
+  function take(event: ChatEvent): void {
+    switch (event.type) {
+      case 'start':
+        head = event;
+        return;
+      case 'block_start':
+        at(event.choice).blocks[event.block] = { of: event.of, text: '', state: undefined, speech: undefined };
+        return;
+      case 'block_delta': {
+        const choice = at(event.choice);
+        const block = choice.blocks[event.block];
+        if (block) block.text += event.text;
+        if (!event.logprobs) return;
+        choice.sawLogprobs = true;
+        choice.logprobs.push(...event.logprobs);
+        return;
       }
+      case 'speech_delta': {
+        const block = at(event.choice).blocks[event.block];
+        if (block) block.speech = joined(block.speech ?? NO_SPEECH, event.speech);
+        return;
+      }
+      case 'block_state': {
+        const block = at(event.choice).blocks[event.block];
+        if (block) block.state = event.state;
+        return;
+      }
+      case 'annotations':
+        at(event.choice).annotations.push(...event.annotations);
+        return;
+      case 'finish':
+        at(event.choice).reason = event.reason;
+        return;
+      case 'usage':
+        usage = event.usage;
+        return;
+      case 'end':
+        ended = true;
+        return;
+      case 'error':
+        throw event.error;
+      case 'block_end':
+        return;
+      default:
+        assertNever(event);
     }
   }
-  if (!head || !ended) throw new GatewayError('upstream', 'The model stopped before the end of its answer.');
-  const { id, model, created, fingerprint } = head;
-  return { id, model, created, ...(fingerprint === undefined ? {} : { fingerprint }), choices: Array.from(choices, finished), usage };
+
+  return {
+    push(events) {
+      for (const event of events) take(event);
+    },
+    end() {
+      if (!head || !ended) throw new GatewayError('upstream', 'The model stopped before the end of its answer.');
+      const { type: _, ...facts } = head;
+      return { ...facts, choices: Array.from(choices, finished), usage };
+    },
+  };
+}
+
+function joined(speech: Omit<SpeechBlock, 'type'>, more: Partial<Omit<SpeechBlock, 'type'>>): Omit<SpeechBlock, 'type'> {
+  return {
+    id: more.id ?? speech.id,
+    data: speech.data + (more.data ?? ''),
+    transcript: speech.transcript + (more.transcript ?? ''),
+    expiresAt: more.expiresAt ?? speech.expiresAt,
+  };
 }
 
 function finished(choice: Growing | undefined, index: number): Choice {
   if (!choice?.reason) throw new GatewayError('upstream', `The model never finished choice ${index}.`);
   return {
-    blocks: choice.blocks.map(toBlock),
+    // by index: a hole in the list is a block that never was
+    blocks: Array.from(choice.blocks).flatMap(toBlock),
     reason: choice.reason,
     ...(choice.sawLogprobs ? { logprobs: choice.logprobs } : {}),
+    ...(choice.annotations.length > 0 ? { annotations: choice.annotations } : {}),
   };
+}
+
+/** The whole answer that a stream of batches makes; throws as `createFolder` says. */
+export async function fold(batches: AsyncIterable<Batch>): Promise<ChatResponse> {
+  const folder = createFolder();
+  for await (const { events } of batches) folder.push(events);
+  return folder.end();
 }
 
 /** For the default of a switch over one of our own unions: a missing case fails the type check. */

@@ -5,12 +5,12 @@ import type { ServerSettings } from '../config/settings.ts';
 import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
+import { unfold } from '../core/unfold.ts';
 import { encodeResponse } from '../protocols/openai-chat/response.ts';
 import { createStreamEncoder } from '../protocols/openai-chat/stream.ts';
 import { answer, answerError, commonHeaders, noteError, watchReader } from './answer.ts';
 import { unlessAborted } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
-import { unfold } from './unfold.ts';
 
 export interface Sending {
   readonly exchange: Exchange;
@@ -24,10 +24,11 @@ export async function sendWhole({ exchange, call, handler, settings }: Sending):
   const reply = await unlessAborted(handler(call), call.signal);
   const response = reply.kind === 'full' ? reply.response : await unlessAborted(fold(observed(exchange, reply.batches)), call.signal);
   noteResponse(exchange, response);
+  const raw = reply.kind === 'full' ? reply.raw : undefined;
   answer(exchange, settings, {
     status: 200,
     headers: ignoredHeader(reply.ignored),
-    body: JSON.stringify(encodeResponse(response, call.request)),
+    body: raw ?? JSON.stringify(encodeResponse(response, call.request)),
   });
 }
 
@@ -49,7 +50,7 @@ export async function sendStream({ exchange, call, handler, settings }: Sending)
       note(exchange, batch.events);
       const failed = batch.events.find((event) => event.type === 'error');
       if (failed && !stream.hasBegun()) throw failed.error;
-      const frames = encoder.push(batch.events);
+      const frames = batch.raw === undefined ? encoder.push(batch.events) : encoder.pass(batch.events, batch.raw);
       if (frames !== '') await stream.write(frames, ignored);
       if (failed) break;
     }

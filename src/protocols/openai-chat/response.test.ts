@@ -148,7 +148,7 @@ test('model: what OpenAI says of one, and what it can do', () => {
   const card = {
     id: 'org/m',
     created: 5,
-    ownedBy: 'org',
+    ownedBy: 'org', endpoints: ['/v1/chat/completions'],
     contextWindow: 8192,
     capabilities: {
       tools: true,

@@ -26,7 +26,7 @@ const model: LocalModel = {
   path: '/models/m.gguf',
   bytes: 1,
   created: 0,
-  ownedBy: 'test',
+  ownedBy: 'test', endpoints: ['/v1/chat/completions'],
   origin: 'folder',
   gguf: {
     architecture: 'llama',

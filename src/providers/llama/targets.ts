@@ -28,6 +28,7 @@ export function cardOf(model: LocalModel, settings: EngineSettings): ModelCard {
     id: model.id,
     created: model.created,
     ownedBy: model.ownedBy,
+    endpoints: ['/v1/chat/completions'],
     contextWindow: sizeEngine(model, settings).contextSize,
     capabilities: {
       tools: true,
