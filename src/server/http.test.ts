@@ -298,7 +298,8 @@ test('models: list and one, with an id that has slashes in it either way', async
   const card = {
     id: 'org/model:Q4',
     created: 5,
-    ownedBy: 'org', endpoints: ['/v1/chat/completions'],
+    ownedBy: 'org',
+    endpoints: ['/v1/chat/completions'],
     contextWindow: 2048,
     capabilities: {
       tools: true,

@@ -157,6 +157,7 @@ export const modelExample = {
   object: 'model',
   created: 1730419200,
   owned_by: 'HuggingFaceTB',
+  endpoints: ['/v1/chat/completions'],
   context_window: 8192,
   capabilities: {
     tools: true,

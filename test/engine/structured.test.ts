@@ -43,7 +43,8 @@ async function ask(body: Record<string, unknown>): Promise<ChatResponse & { igno
   const card: Target['card'] = {
     id: model.id,
     created: 0,
-    ownedBy: '', endpoints: ['/v1/chat/completions'],
+    ownedBy: '',
+    endpoints: ['/v1/chat/completions'],
     capabilities: { tools: true, structuredOutput: true, logprobs: true, reasoning: false, inputModalities: [], outputModalities: [] },
   };
   const reply = await backend.chat(call, { card, backend });

@@ -1,8 +1,10 @@
 /** A request's messages as neutral turns. Tool results are joined to their calls here, once, for everybody after. */
-import type { Block, Message } from '../../core/chat.ts';
+import type { Block, CacheMark, Json, Message } from '../../core/chat.ts';
 import { assertNever } from '../../core/event.ts';
 import { GatewayError } from '../../core/error.ts';
 import { shown } from './explain.ts';
+import { restoreState } from './provider-state.ts';
+import type { StateEntry, StateField } from './provider-state.ts';
 import type { InputMessage } from './schema.ts';
 
 type AssistantInput = Extract<InputMessage, { readonly role: 'assistant' }>;
@@ -36,7 +38,7 @@ export function foldMessages(input: readonly InputMessage[], extras: string[]): 
   for (const [index, item] of input.entries()) {
     const at = `messages[${index}]`;
     if (item.role === 'tool') {
-      messages.push(toolMessage(item, callFor(item, turn, at), contentBlocks(item.content, at, extras)));
+      messages.push(toolMessage(item, callFor(item, turn, at), contentBlocks(item.content, at)));
       continue;
     }
     checkAnswered(turn);
@@ -45,7 +47,7 @@ export function foldMessages(input: readonly InputMessage[], extras: string[]): 
       messages.push(functionMessage(item, legacyCalls, at));
       continue;
     }
-    const blocks = contentBlocks(item.content, at, extras);
+    const blocks = contentBlocks(item.content, at);
     const named = typeof item.name === 'string' ? { name: item.name } : {};
     if (item.role !== 'assistant') {
       messages.push({ role: item.role, ...named, blocks });
@@ -115,25 +117,31 @@ function functionMessage(item: FunctionInput, calls: ReadonlyMap<string, string>
   return { role: 'tool', blocks: [{ type: 'text', text: item.content ?? '' }], toolCallId: id, toolName: item.name };
 }
 
-function contentBlocks(content: ContentInput, at: string, extras: string[]): Block[] {
+function contentBlocks(content: ContentInput, at: string): Block[] {
   if (content === null || content === undefined) return [];
   if (typeof content === 'string') return [{ type: 'text', text: content }];
-  return content.map((part, index) => partBlock(part, `${at}.content[${index}]`, extras));
+  return content.map((part, index) => partBlock(part, `${at}.content[${index}]`));
 }
 
-function partBlock(part: PartInput, at: string, extras: string[]): Block {
-  if (part.type !== 'refusal' && part.prompt_cache_breakpoint) extras.push(`${at}.prompt_cache_breakpoint`);
+/** Either spelling of a cache mark. */
+function cacheOf(part: Exclude<PartInput, { readonly type: 'refusal' }>): { cache?: CacheMark } {
+  const { cache_control: control, prompt_cache_breakpoint: breakpoint } = part;
+  if (control) return { cache: control.ttl ? { ttl: control.ttl } : {} };
+  return breakpoint ? { cache: {} } : {};
+}
+
+function partBlock(part: PartInput, at: string): Block {
   switch (part.type) {
     case 'text':
-      return { type: 'text', text: part.text };
+      return { type: 'text', text: part.text, ...cacheOf(part) };
     case 'refusal':
       return { type: 'refusal', text: part.refusal };
     case 'image_url': {
       const { url, detail } = part.image_url;
-      return { type: 'image', url, ...(detail ? { detail } : {}), at };
+      return { type: 'image', url, ...(detail ? { detail } : {}), at, ...cacheOf(part) };
     }
     case 'input_audio':
-      return { type: 'audio', data: part.input_audio.data, format: part.input_audio.format, at };
+      return { type: 'audio', data: part.input_audio.data, format: part.input_audio.format, at, ...cacheOf(part) };
     case 'file': {
       const { filename, file_data: data, file_id: fileId } = part.file;
       if (!data && !fileId) {
@@ -141,7 +149,8 @@ function partBlock(part: PartInput, at: string, extras: string[]): Block {
         const message = `Missing required parameter: '${param}.file_data' or '${param}.file_id'. A file needs one of the two.`;
         throw new GatewayError('missing_required_parameter', message, { param });
       }
-      return { type: 'file', ...(filename ? { filename } : {}), ...(data ? { data } : {}), ...(fileId ? { fileId } : {}), at };
+      const named = { ...(filename ? { filename } : {}), ...(data ? { data } : {}), ...(fileId ? { fileId } : {}) };
+      return { type: 'file', ...named, at, ...cacheOf(part) };
     }
     default:
       return assertNever(part);
@@ -166,10 +175,22 @@ function assistantBlocks(item: AssistantInput, content: readonly Block[], at: st
     const { name, arguments: input } = item.function_call;
     blocks.push({ type: 'tool_call', id: legacyId(at), kind: 'function', name, input });
   }
-  return blocks;
+  return item.provider_state ? restoreState(blocks, stateField(item.provider_state)) : blocks;
+}
+
+/** The field as it came: JSON all through, because the whole body is. */
+function stateField({ owner, blocks }: NonNullable<AssistantInput['provider_state']>): StateField {
+  const entries = blocks.map(({ type, length, id, data }): StateEntry => {
+    return {
+      type,
+      ...(length == null ? {} : { length }),
+      ...(id == null ? {} : { id }),
+      ...(data === undefined ? {} : { data: data as Json }),
+    };
+  });
+  return { owner, blocks: entries };
 }
 
 function noteExtras(item: AssistantInput, at: string, extras: string[]): void {
   if (item.audio) extras.push(`${at}.audio`);
-  if (item.annotations && item.annotations.length > 0) extras.push(`${at}.annotations`);
 }

@@ -148,7 +148,8 @@ test('model: what OpenAI says of one, and what it can do', () => {
   const card = {
     id: 'org/m',
     created: 5,
-    ownedBy: 'org', endpoints: ['/v1/chat/completions'],
+    ownedBy: 'org',
+    endpoints: ['/v1/chat/completions'],
     contextWindow: 8192,
     capabilities: {
       tools: true,
@@ -166,6 +167,7 @@ test('model: what OpenAI says of one, and what it can do', () => {
     object: 'model',
     created: 5,
     owned_by: 'org',
+    endpoints: ['/v1/chat/completions'],
     context_window: 8192,
     capabilities: {
       tools: true,

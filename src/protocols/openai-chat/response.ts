@@ -1,7 +1,8 @@
 /** A finished answer, and the models that give answers, as OpenAI's clients expect them. */
-import type { ModelCard } from '../../core/call.ts';
-import type { Block, ChatRequest, ChatResponse, Choice, ToolCallBlock } from '../../core/chat.ts';
-import { encodeLogprobs, encodeUsage, finishReason, whereEmpty } from './wire.ts';
+import type { ModelCard, Pricing } from '../../core/call.ts';
+import type { Block, ChatRequest, ChatResponse, Choice, SpeechBlock, ToolCallBlock } from '../../core/chat.ts';
+import { encodeState, shapeOf } from './provider-state.ts';
+import { encodeAnnotation, encodeLogprobs, encodeUsage, finishReason, where, whereEmpty } from './wire.ts';
 
 /** The body of a `chat.completion`. Without measured usage there is no `usage`: a number is never made up. */
 export function encodeResponse(response: ChatResponse, request: ChatRequest): unknown {
@@ -12,6 +13,7 @@ export function encodeResponse(response: ChatResponse, request: ChatRequest): un
     model: response.model,
     choices: response.choices.map((choice, index) => encodeChoice(choice, index, request)),
     ...(response.usage ? { usage: encodeUsage(response.usage) } : {}),
+    ...where('service_tier', response.serviceTier),
     system_fingerprint: response.fingerprint ?? null,
   };
 }
@@ -21,7 +23,8 @@ function encodeChoice(choice: Choice, index: number, request: ChatRequest) {
   const text = joined(choice.blocks, 'text');
   const reasoning = joined(choice.blocks, 'reasoning');
   const calls = choice.blocks.filter((block) => block.type === 'tool_call').map((call) => withArguments(call, choice));
-  const silent = calls.length > 0 || refusal !== '';
+  const speech = choice.blocks.find((block) => block.type === 'speech');
+  const silent = calls.length > 0 || refusal !== '' || speech !== undefined;
   return {
     index,
     message: {
@@ -30,6 +33,9 @@ function encodeChoice(choice: Choice, index: number, request: ChatRequest) {
       refusal: refusal === '' ? null : refusal,
       ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
       ...encodeCalls(calls, request.legacyFunctions),
+      ...(choice.annotations ? { annotations: choice.annotations.map(encodeAnnotation) } : {}),
+      ...(speech ? { audio: encodeSpeech(speech) } : {}),
+      ...where('provider_state', encodeState(choice.blocks.map(shapeOf))),
     },
     logprobs: encodeLogprobs(choice.logprobs, text === '' && refusal !== '' ? 'refusal' : 'content'),
     finish_reason: finishReason(choice.reason, request, calls.length > 0),
@@ -59,6 +65,10 @@ function encodeCall({ id, kind, name, input }: ToolCallBlock) {
   return { id, type: 'function', function: { name, arguments: input } };
 }
 
+function encodeSpeech({ id, data, transcript, expiresAt }: SpeechBlock) {
+  return { id, data, transcript, expires_at: expiresAt };
+}
+
 /** One model, with what it can do beside what every client knows. */
 export function encodeModel(card: ModelCard) {
   const { capabilities } = card;
@@ -67,16 +77,31 @@ export function encodeModel(card: ModelCard) {
     object: 'model',
     created: card.created,
     owned_by: card.ownedBy,
-    ...(card.contextWindow === undefined ? {} : { context_window: card.contextWindow }),
+    ...where('provider', card.provider),
+    endpoints: card.endpoints,
+    ...where('context_window', card.contextWindow),
+    ...where('max_output_tokens', card.maxOutputTokens),
     capabilities: {
-      tools: capabilities.tools,
-      structured_output: capabilities.structuredOutput,
-      logprobs: capabilities.logprobs,
-      reasoning: capabilities.reasoning,
-      input_modalities: capabilities.inputModalities,
-      output_modalities: capabilities.outputModalities,
+      ...where('tools', capabilities.tools),
+      ...where('structured_output', capabilities.structuredOutput),
+      ...where('logprobs', capabilities.logprobs),
+      ...where('reasoning', capabilities.reasoning),
+      ...where('input_modalities', capabilities.inputModalities),
+      ...where('output_modalities', capabilities.outputModalities),
     },
+    ...(card.pricing ? { pricing: encodePricing(card.pricing) } : {}),
     ...(card.details ? { details: card.details } : {}),
+  };
+}
+
+function encodePricing({ input, output, cachedInput, cacheWrite }: Pricing) {
+  return {
+    currency: 'USD',
+    per_tokens: 1_000_000,
+    ...where('input', input),
+    ...where('output', output),
+    ...where('cached_input', cachedInput),
+    ...where('cache_write', cacheWrite),
   };
 }
 

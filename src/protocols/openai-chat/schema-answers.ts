@@ -1,7 +1,7 @@
 /** What the API answers with: completions, chunks, models, errors. They describe; `response.ts` and `stream.ts` make them. */
 import Type from 'typebox';
 import { integer, mapOf, nullable } from './schema-kit.ts';
-import { ToolCall } from './schema-messages.ts';
+import { ProviderState, ToolCall } from './schema-messages.ts';
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const unixTime = (description: string) => Type.Integer({ minimum: 0, description });
@@ -41,8 +41,20 @@ export const Usage = Type.Object(
     prompt_tokens: count('Tokens of the prompt.'),
     completion_tokens: count('Tokens of all answers together.'),
     total_tokens: count('The sum of both.'),
-    prompt_tokens_details: Type.Object({ cached_tokens: count('Tokens of the prompt that did not have to be computed again.') }),
-    completion_tokens_details: Type.Object({ reasoning_tokens: count('Tokens spent on reasoning.') }),
+    prompt_tokens_details: Type.Object({
+      cached_tokens: count('Tokens of the prompt that did not have to be computed again.'),
+      cache_write_tokens: Type.Optional(count('Tokens of the prompt that were written to the provider’s cache.')),
+      audio_tokens: Type.Optional(count('Tokens of audio in the prompt.')),
+    }),
+    completion_tokens_details: Type.Object({
+      reasoning_tokens: count('Tokens spent on reasoning.'),
+      audio_tokens: Type.Optional(count('Tokens of spoken answers.')),
+      accepted_prediction_tokens: Type.Optional(count('Tokens of the `prediction` that were used.')),
+      rejected_prediction_tokens: Type.Optional(count('Tokens of the `prediction` that were not.')),
+    }),
+    provider_tool_calls: Type.Optional(
+      Type.Record(Type.String(), count('How often.'), { description: 'Tools that the provider ran itself and charges for. An extension.' }),
+    ),
   },
   { title: 'Usage', description: 'Measured, never estimated. Left out where nothing was measured.' },
 );
@@ -50,6 +62,22 @@ export const Usage = Type.Object(
 const functionCall = Type.Optional(
   Type.Object({ name: Type.String(), arguments: Type.String() }, { deprecated: true, description: 'Answers requests with `functions`.' }),
 );
+
+const Annotation = Type.Object(
+  {
+    type: Type.Literal('url_citation'),
+    url_citation: Type.Object({
+      url: Type.String(),
+      title: Type.String(),
+      start_index: count('Where in `content` the cited text begins.'),
+      end_index: count('Where it ends.'),
+    }),
+  },
+  { title: 'Annotation', description: 'A web page that the answer cites.' },
+);
+
+const annotations = Type.Optional(Type.Array(Annotation, { description: 'What the answer cites.' }));
+const providerState = Type.Optional(ProviderState);
 
 const AnswerMessage = Type.Object(
   {
@@ -59,9 +87,19 @@ const AnswerMessage = Type.Object(
     reasoning_content: Type.Optional(Type.String({ description: 'What the model thought first, where it tells.' })),
     tool_calls: Type.Optional(Type.Array(ToolCall)),
     function_call: functionCall,
+    annotations,
+    audio: Type.Optional(
+      Type.Object(
+        { id: Type.String(), data: Type.String(), transcript: Type.String(), expires_at: Type.Integer() },
+        { description: 'A spoken answer; `data` is base64.' },
+      ),
+    ),
+    provider_state: providerState,
   },
   { title: 'AnswerMessage' },
 );
+
+const serviceTier = Type.Optional(Type.String({ description: 'The class of service that was used, where the provider tells.' }));
 
 const head = {
   id: Type.String({ description: 'Names the completion.' }),
@@ -86,6 +124,7 @@ export const ChatCompletion = Type.Object(
       { description: 'As many answers as `n` asked for.' },
     ),
     usage: Type.Optional(Usage),
+    service_tier: serviceTier,
   },
   { title: 'ChatCompletion', description: 'A whole answer.' },
 );
@@ -116,6 +155,19 @@ const Delta = Type.Object(
     function_call: Type.Optional(
       Type.Object({ name: Type.Optional(Type.String()), arguments: Type.Optional(Type.String()) }, { deprecated: true }),
     ),
+    annotations,
+    audio: Type.Optional(
+      Type.Object(
+        {
+          id: Type.Optional(Type.String()),
+          data: Type.Optional(Type.String()),
+          transcript: Type.Optional(Type.String()),
+          expires_at: Type.Optional(Type.Integer()),
+        },
+        { description: 'The next piece of a spoken answer.' },
+      ),
+    ),
+    provider_state: providerState,
   },
   { title: 'Delta', description: 'What is new since the last chunk of the same choice.' },
 );
@@ -133,6 +185,7 @@ export const ChatCompletionChunk = Type.Object(
       }),
       { description: 'One choice; none in the chunk that holds the usage.' },
     ),
+    service_tier: serviceTier,
     usage: Type.Optional(nullable(Usage, { description: 'With `include_usage` only: null, but in the last chunk.' })),
   },
   {
@@ -161,17 +214,33 @@ export const Model = Type.Object(
     object: Type.Literal('model'),
     created: unixTime('When the model was published, in Unix seconds.'),
     owned_by: Type.String({ description: 'Who made it.' }),
+    provider: Type.Optional(Type.String({ description: 'The provider that runs it; left out for models of this machine.' })),
+    endpoints: Type.Array(Type.String(), { description: 'Paths that answer with it.', examples: [['/v1/chat/completions']] }),
     context_window: Type.Optional(integer({ minimum: 1 })),
+    max_output_tokens: Type.Optional(integer({ minimum: 1 })),
     capabilities: Type.Object(
       {
-        tools: Type.Boolean(),
-        structured_output: Type.Boolean({ description: '`response_format` with a JSON Schema.' }),
-        logprobs: Type.Boolean(),
-        reasoning: Type.Boolean({ description: 'It thinks before it answers.' }),
-        input_modalities: Type.Array(Type.String(), { examples: [['text']] }),
-        output_modalities: Type.Array(Type.String(), { examples: [['text']] }),
+        tools: Type.Optional(Type.Boolean()),
+        structured_output: Type.Optional(Type.Boolean({ description: '`response_format` with a JSON Schema.' })),
+        logprobs: Type.Optional(Type.Boolean()),
+        reasoning: Type.Optional(Type.Boolean({ description: 'It thinks before it answers.' })),
+        input_modalities: Type.Optional(Type.Array(Type.String(), { examples: [['text']] })),
+        output_modalities: Type.Optional(Type.Array(Type.String(), { examples: [['text']] })),
       },
-      { description: 'What requests to this model may ask for.' },
+      { description: 'What requests to this model may ask for, as far as known.' },
+    ),
+    pricing: Type.Optional(
+      Type.Object(
+        {
+          currency: Type.Literal('USD'),
+          per_tokens: Type.Literal(1_000_000),
+          input: Type.Optional(Type.Number()),
+          output: Type.Optional(Type.Number()),
+          cached_input: Type.Optional(Type.Number()),
+          cache_write: Type.Optional(Type.Number()),
+        },
+        { description: 'US dollars for a million tokens, as far as known.' },
+      ),
     ),
     details: Type.Optional(
       mapOf<string | number | boolean>({

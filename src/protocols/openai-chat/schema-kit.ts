@@ -34,6 +34,11 @@ export function anyObject(notes: Notes = {}) {
   return Type.Unsafe<Readonly<Record<string, unknown>>>({ type: 'object', additionalProperties: true, ...notes });
 }
 
+/** Any JSON; may be left out. */
+export function anyValue(notes: Notes = {}) {
+  return Type.Optional(Type.Unsafe<unknown>({ ...notes }));
+}
+
 /** A map from keys that hold to `names` to values of one kind. */
 export function mapOf<T>(parts: { readonly names: TSchema; readonly values: TSchema; readonly max?: number }) {
   const { names, values, max } = parts;

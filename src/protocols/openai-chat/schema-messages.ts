@@ -1,13 +1,15 @@
 /** The messages of a request and the parts they are made of. */
 import Type from 'typebox';
-import { maybe, oneBy } from './schema-kit.ts';
-
-const cacheBreakpoint = maybe(Type.Object({ mode: Type.Literal('explicit') }), {
-  description: 'Marks the end of a prefix that the provider should cache.',
-});
+import { cacheBreakpoint, cacheControl } from './schema-cache.ts';
+import { anyValue, integer, maybe, oneBy } from './schema-kit.ts';
 
 export const TextPart = Type.Object(
-  { type: Type.Literal('text'), text: Type.String({ description: 'The text.' }), prompt_cache_breakpoint: cacheBreakpoint },
+  {
+    type: Type.Literal('text'),
+    text: Type.String({ description: 'The text.' }),
+    prompt_cache_breakpoint: cacheBreakpoint,
+    cache_control: cacheControl,
+  },
   { title: 'TextPart', description: 'A piece of text. The text parts of a message are joined as they stand.' },
 );
 
@@ -19,6 +21,7 @@ export const ImagePart = Type.Object(
       detail: maybe(Type.Enum(['auto', 'low', 'high']), { default: 'auto', description: 'How finely the model looks at it.' }),
     }),
     prompt_cache_breakpoint: cacheBreakpoint,
+    cache_control: cacheControl,
   },
   { title: 'ImagePart', description: 'An image, for models whose input modalities name `image`.' },
 );
@@ -31,6 +34,7 @@ export const AudioPart = Type.Object(
       format: Type.Enum(['wav', 'mp3']),
     }),
     prompt_cache_breakpoint: cacheBreakpoint,
+    cache_control: cacheControl,
   },
   { title: 'AudioPart', description: 'A recording, for models whose input modalities name `audio`.' },
 );
@@ -47,6 +51,7 @@ export const FilePart = Type.Object(
       { description: 'Either `file_data` or `file_id` is needed.' },
     ),
     prompt_cache_breakpoint: cacheBreakpoint,
+    cache_control: cacheControl,
   },
   { title: 'FilePart', description: 'A document, for models whose input modalities name `file`.' },
 );
@@ -82,6 +87,27 @@ export const CustomToolCall = Type.Object(
 
 export const ToolCall = oneBy('type', [FunctionToolCall, CustomToolCall], { title: 'ToolCall' });
 
+const stateEntry = Type.Object({
+  type: Type.Enum(['text', 'reasoning', 'tool_call', 'opaque']),
+  length: maybe(integer({ minimum: 0 })),
+  id: maybe(Type.String()),
+  data: anyValue({ description: 'The provider’s own.' }),
+});
+
+/** An extension of ours; see provider-state.ts. */
+export const ProviderState = Type.Object(
+  {
+    owner: Type.String({ minLength: 1, description: 'The provider that made it and alone gets it back.' }),
+    blocks: Type.Array(stateEntry, { description: 'The parts of the turn, in their order.' }),
+  },
+  {
+    title: 'ProviderState',
+    description:
+      'What a provider wants to see again with the next turn: signatures, encrypted reasoning, searches it ran itself. ' +
+      'Send it back with the message as it came. Another provider never gets it. An extension.',
+  },
+);
+
 const name = maybe(Type.String(), { description: 'Who speaks, where several share a role.' });
 const textContent = Type.Union([Type.String(), Type.Array(TextPart, { minItems: 1 })], { description: 'A string, or text parts.' });
 
@@ -115,6 +141,7 @@ export const AssistantMessage = Type.Object(
     refusal: maybe(Type.String(), { description: 'What the assistant said when it declined.' }),
     tool_calls: maybe(Type.Array(ToolCall), { description: 'The calls it made. Each must be answered by a tool message right after.' }),
     reasoning_content: maybe(Type.String(), { description: 'What the model thought before this turn, where it told.' }),
+    provider_state: maybe(ProviderState, { description: 'As it came with the answer.' }),
     name,
     audio: maybe(Type.Object({ id: Type.String() }), { description: 'An earlier spoken answer.' }),
     annotations: maybe(Type.Array(Type.Unknown()), { description: 'Accepted, so that an answer can be sent back as it came.' }),

@@ -1,5 +1,6 @@
 /** What a request may say about tools, in the present and in the deprecated form. */
 import Type from 'typebox';
+import { cacheControl } from './schema-cache.ts';
 import { anyObject, maybe, oneBy } from './schema-kit.ts';
 
 const toolName = () =>
@@ -20,6 +21,7 @@ export const FunctionTool = Type.Object(
       ...functionFields,
       strict: maybe(Type.Boolean(), { default: false, description: 'Hold the arguments to the schema while they are generated.' }),
     }),
+    cache_control: cacheControl,
   },
   { title: 'FunctionTool', description: 'A function that the model may call.' },
 );

@@ -1,10 +1,11 @@
 /** A streamed answer as OpenAI's clients expect it: `chat.completion.chunk` objects in server-sent events. */
-import type { ChatRequest, TokenLogprob, Usage } from '../../core/chat.ts';
+import type { ChatRequest, ProviderState, TokenLogprob, Usage } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import { assertNever } from '../../core/event.ts';
 import type { ChatEvent, StreamBlock } from '../../core/event.ts';
 import { encodeError } from './error.ts';
-import { encodeLogprobs, encodeUsage, finishReason, whereEmpty } from './wire.ts';
+import { encodeState } from './provider-state.ts';
+import { encodeAnnotation, encodeLogprobs, encodeUsage, finishReason, where, whereEmpty } from './wire.ts';
 
 type EventOf<T extends ChatEvent['type']> = Extract<ChatEvent, { readonly type: T }>;
 type ToolCallOf = Extract<StreamBlock, { readonly type: 'tool_call' }>;
@@ -18,11 +19,15 @@ interface BlockState {
   /** Log probabilities of text that is still held back. */
   waiting: readonly TokenLogprob[];
   empty: boolean;
+  length: number;
+  state: ProviderState | undefined;
 }
 
 interface ChoiceState {
   readonly index: number;
   readonly blocks: Map<number, BlockState>;
+  /** All blocks there were, in order. */
+  readonly shapes: BlockState[];
   /** The role chunk is out. */
   started: boolean;
   finished: boolean;
@@ -32,6 +37,8 @@ interface ChoiceState {
 }
 
 export interface StreamEncoder {
+  /** Frames of the provider's own that pass as they are; the events say what they hold. */
+  pass(events: readonly ChatEvent[], raw: string): string;
   /** The frames that these events make, ready to be written; often '' and never part of a frame. */
   push(events: readonly ChatEvent[]): string;
   /** What is left to say once no more events come: an error frame where the stream broke off. */
@@ -62,6 +69,11 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
       out = '';
       return frames;
     },
+    pass(events, raw) {
+      if (closed) return '';
+      closed = events.some(({ type }) => type === 'end' || type === 'error');
+      return raw;
+    },
     end() {
       if (closed) return '';
       fail(new GatewayError('upstream', 'The model stopped before the end of its answer.'));
@@ -82,6 +94,12 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
         return growBlock(event);
       case 'block_end':
         return endBlock(event);
+      case 'block_state':
+        return keepState(event);
+      case 'speech_delta':
+        return speak(event);
+      case 'annotations':
+        return annotate(event);
       case 'finish':
         return finish(event);
       case 'usage':
@@ -95,8 +113,9 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
   }
 
   function open(start: EventOf<'start'>): void {
-    const { id, created, model, fingerprint = null } = start;
-    const head = JSON.stringify({ id, object: 'chat.completion.chunk', created, model, system_fingerprint: fingerprint });
+    const { id, created, model, fingerprint = null, serviceTier } = start;
+    const tier = where('service_tier', serviceTier);
+    const head = JSON.stringify({ id, object: 'chat.completion.chunk', created, model, system_fingerprint: fingerprint, ...tier });
     envelope = `data: ${head.slice(0, -1)},"choices":[`;
   }
 
@@ -109,7 +128,7 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
   function choiceAt(index: number): ChoiceState {
     const known = choices.get(index);
     if (known) return known;
-    const choice: ChoiceState = { index, blocks: new Map(), started: false, finished: false, calls: 0, bare: undefined };
+    const choice: ChoiceState = { index, blocks: new Map(), shapes: [], started: false, finished: false, calls: 0, bare: undefined };
     choices.set(index, choice);
     return choice;
   }
@@ -128,7 +147,10 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
     const choice = choiceAt(index);
     fillBare(choice);
     const isCall = of.type === 'tool_call';
-    choice.blocks.set(block, { of, call: isCall ? choice.calls : 0, half: '', waiting: [], empty: true });
+    const call = isCall ? choice.calls : 0;
+    const state: BlockState = { of, call, half: '', waiting: [], empty: true, length: 0, state: undefined };
+    choice.blocks.set(block, state);
+    choice.shapes.push(state);
     if (!isCall) return;
     begin(choice, 'null');
     if (!request.legacyFunctions || choice.calls === 0) frame(choice, openingDelta(of, choice.calls));
@@ -166,6 +188,7 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
     }
     state.waiting = [];
     state.empty = false;
+    state.length += text.length;
     if (state.of.type !== 'tool_call') begin(choice, '""');
     const delta = growingDelta(state, JSON.stringify(text.isWellFormed() ? text : text.toWellFormed()));
     if (delta === '') return;
@@ -187,9 +210,39 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
         if (request.legacyFunctions) return call === 0 ? `{"function_call":{"arguments":${text}}}` : '';
         if (of.kind === 'custom') return `{"tool_calls":[{"index":${call},"custom":{"input":${text}}}]}`;
         return `{"tool_calls":[{"index":${call},"function":{"arguments":${text}}}]}`;
+      case 'opaque':
+      case 'speech':
+        return '';
       default:
         return assertNever(of);
     }
+  }
+
+  function keepState({ choice: index, block, state }: EventOf<'block_state'>): void {
+    const known = choiceAt(index).blocks.get(block);
+    if (known) known.state = state;
+  }
+
+  function speak({ choice: index, speech }: EventOf<'speech_delta'>): void {
+    const choice = choiceAt(index);
+    begin(choice, 'null');
+    const { expiresAt, ...rest } = speech;
+    frame(choice, JSON.stringify({ audio: { ...rest, ...where('expires_at', expiresAt) } }));
+  }
+
+  function annotate({ choice: index, annotations }: EventOf<'annotations'>): void {
+    const choice = choiceAt(index);
+    begin(choice, '""');
+    frame(choice, JSON.stringify({ annotations: annotations.map(encodeAnnotation) }));
+  }
+
+  /** Whole and only once: clients that join deltas themselves would garble it. */
+  function writeState(choice: ChoiceState): void {
+    if (!choice.shapes.some(({ state }) => state)) return;
+    const shapes = choice.shapes.map(({ of, length, state }) => {
+      return { type: of.type, length, id: of.type === 'tool_call' ? of.id : undefined, state };
+    });
+    frame(choice, JSON.stringify({ provider_state: encodeState(shapes) }));
   }
 
   function endBlock({ choice: index, block }: EventOf<'block_end'>): void {
@@ -235,6 +288,7 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
     choice.blocks.clear();
     if (reason !== 'length') fillBare(choice);
     begin(choice, '""');
+    writeState(choice);
     choice.finished = true;
     frame(choice, '{}', `"logprobs":null,"finish_reason":"${finishReason(reason, request, choice.calls > 0)}"`);
   }

@@ -58,7 +58,11 @@ function functionTool(item: InputFunction, at: string, strict = false): Function
 const isText = (value: string | null | undefined): value is string => typeof value === 'string';
 
 function tool(item: InputTool, at: string): Tool {
-  if (item.type === 'function') return functionTool(item.function, `${at}.function`, item.function.strict === true);
+  if (item.type === 'function') {
+    const folded = functionTool(item.function, `${at}.function`, item.function.strict === true);
+    const cache = item.cache_control;
+    return cache ? { ...folded, cache: cache.ttl ? { ttl: cache.ttl } : {} } : folded;
+  }
   const { name, description, format } = item.custom;
   const custom: CustomTool = { kind: 'custom', name, at: `${at}.custom`, ...(isText(description) ? { description } : {}) };
   if (format?.type !== 'grammar') return custom;

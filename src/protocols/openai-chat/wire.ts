@@ -1,5 +1,5 @@
 /** What whole answers and streamed ones say in the same words. */
-import type { ChatRequest, StopReason, TokenLogprob, TopLogprob, Usage } from '../../core/chat.ts';
+import type { Annotation, ChatRequest, StopReason, TokenLogprob, TopLogprob, Usage } from '../../core/chat.ts';
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'function_call';
 
@@ -18,9 +18,31 @@ export function encodeUsage(usage: Usage) {
     prompt_tokens: usage.promptTokens,
     completion_tokens: usage.completionTokens,
     total_tokens: usage.promptTokens + usage.completionTokens,
-    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
-    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+    prompt_tokens_details: {
+      cached_tokens: usage.cachedTokens,
+      ...where('cache_write_tokens', usage.cacheWriteTokens),
+      ...where('audio_tokens', usage.promptAudioTokens),
+    },
+    completion_tokens_details: {
+      reasoning_tokens: usage.reasoningTokens,
+      ...where('audio_tokens', usage.completionAudioTokens),
+      ...where('accepted_prediction_tokens', usage.acceptedPredictionTokens),
+      ...where('rejected_prediction_tokens', usage.rejectedPredictionTokens),
+    },
+    ...where('provider_tool_calls', usage.providerTools),
   };
+}
+
+/** The field, where there is a value for it. */
+export function where<K extends string, T>(key: K, value: T | undefined): Partial<Record<K, T>> {
+  const one: Partial<Record<K, T>> = {};
+  if (value !== undefined) one[key] = value;
+  return one;
+}
+
+/** Citations in the contract's words. */
+export function encodeAnnotation({ type, url, title, start, end }: Annotation) {
+  return { type, url_citation: { start_index: start, end_index: end, url, title } };
 }
 
 /** JSON has no −∞; −9999 is what OpenAI puts for a token that cannot be. */

@@ -26,7 +26,7 @@ const model: LocalModel = {
   path: '/models/m.gguf',
   bytes: 1,
   created: 0,
-  ownedBy: 'test', endpoints: ['/v1/chat/completions'],
+  ownedBy: 'test',
   origin: 'folder',
   gguf: {
     architecture: 'llama',

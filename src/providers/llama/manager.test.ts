@@ -22,7 +22,7 @@ const model = (id: string): LocalModel => ({
   path: `/models/${id}.gguf`,
   bytes: 1,
   created: 0,
-  ownedBy: 'test', endpoints: ['/v1/chat/completions'],
+  ownedBy: 'test',
   origin: 'folder',
   gguf: { architecture: 'llama', contextLength: 512, chatTemplate: '', bosToken: '', eosToken: '', kvBytesPerToken: 1 },
 });

@@ -45,6 +45,8 @@ function plainText(message: Message, model: string): string {
         return block.text;
       case 'reasoning':
       case 'tool_call':
+      case 'speech':
+      case 'opaque':
         return '';
       case 'image':
       case 'audio':
