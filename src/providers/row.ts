@@ -46,6 +46,17 @@ export interface ModelRule {
   readonly baseUrl?: string;
 }
 
+/**
+ * A part in braces of a row's URLs. Its value is the configuration's, else the first set variable of the environment,
+ * else the case that the value of the variable `by` selects, else the default, which may have parts in braces of its own.
+ */
+export interface Variable {
+  readonly env: readonly string[];
+  readonly by?: string;
+  readonly cases?: Readonly<Record<string, string>>;
+  readonly default?: string;
+}
+
 export interface ProviderRow {
   /** `groq`: the first part of its models' ids, and its name in the configuration. */
   readonly id: string;
@@ -60,8 +71,8 @@ export interface ProviderRow {
   readonly auth: Auth;
   /** Environment variables that hold the key, the usual one first. A set one switches the provider on. */
   readonly keyEnv: readonly string[];
-  /** Environment variables for the parts in braces, with a default where there is a sensible one. */
-  readonly variables?: Readonly<Record<string, { readonly env: readonly string[]; readonly default?: string }>>;
+  /** What the parts in braces stand for; filled in by `catalog/variables.ts`. */
+  readonly variables?: Readonly<Record<string, Variable>>;
   /** Environment variables that give the base URL, where users know such. */
   readonly baseUrlEnv?: readonly string[];
   readonly listing?: Listing;

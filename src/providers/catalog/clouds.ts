@@ -1,0 +1,67 @@
+/** Clouds that serve the models of several makers, each in its own protocol. */
+import type { ProviderRow } from '../row.ts';
+
+/** Where Vertex AI answers depends on the location: a region's own host, or a common one. */
+const VERTEX_LOCATION = 'https://{host}/v1beta1/projects/{project}/locations/{location}';
+
+export const CLOUDS: readonly ProviderRow[] = [
+  {
+    id: 'azure',
+    name: 'Azure OpenAI',
+    // Models are the names of deployments. The path without a date needs no api-version.
+    speaks: { wire: 'openai-chat' },
+    baseUrl: '{endpoint}/openai/v1',
+    auth: { scheme: 'header', name: 'api-key' },
+    keyEnv: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
+    variables: {
+      endpoint: { env: ['AZURE_OPENAI_ENDPOINT'], default: 'https://{resource}.openai.azure.com' },
+      resource: { env: ['AZURE_OPENAI_RESOURCE_NAME', 'AZURE_RESOURCE_NAME'] },
+    },
+    docs: 'https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle',
+  },
+  {
+    id: 'vertex',
+    name: 'Vertex AI',
+    speaks: { wire: 'gemini' },
+    baseUrl: `${VERTEX_LOCATION}/publishers/google`,
+    auth: { scheme: 'google' },
+    keyEnv: [],
+    variables: {
+      project: { env: ['GOOGLE_CLOUD_PROJECT', 'GOOGLE_VERTEX_PROJECT', 'ANTHROPIC_VERTEX_PROJECT_ID'] },
+      location: { env: ['GOOGLE_CLOUD_LOCATION', 'GOOGLE_VERTEX_LOCATION', 'CLOUD_ML_REGION'], default: 'global' },
+      host: {
+        env: [],
+        by: 'location',
+        cases: { global: 'aiplatform.googleapis.com', us: 'aiplatform.us.rep.googleapis.com', eu: 'aiplatform.eu.rep.googleapis.com' },
+        default: '{location}-aiplatform.googleapis.com',
+      },
+    },
+    listing: { as: 'gemini', path: 'https://{host}/v1beta1/publishers/google/models?pageSize=100', complete: false },
+    rules: [
+      {
+        match: /^claude-/,
+        speaks: { wire: 'anthropic-messages' },
+        baseUrl: 'https://{host}/v1/projects/{project}/locations/{location}/publishers/anthropic',
+      },
+      // Open models as a service: `meta/llama-…-maas`, `deepseek-ai/deepseek-…`, `openai/gpt-oss-…`.
+      {
+        match: /^(?!google\/)[^/]+\/[^/]+$/,
+        speaks: { wire: 'openai-chat' },
+        baseUrl: 'https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi',
+      },
+    ],
+    docs: 'https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference',
+  },
+  {
+    id: 'bedrock',
+    name: 'Amazon Bedrock',
+    speaks: { wire: 'bedrock-converse' },
+    baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
+    auth: { scheme: 'aws', service: 'bedrock' },
+    keyEnv: ['AWS_BEARER_TOKEN_BEDROCK'],
+    variables: { region: { env: ['AWS_REGION', 'AWS_DEFAULT_REGION'], default: 'us-east-1' } },
+    // The list goes on with the inference profiles, by which most newer models are called.
+    listing: { as: 'bedrock', path: 'https://bedrock.{region}.amazonaws.com/foundation-models', complete: false },
+    docs: 'https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html',
+  },
+];
