@@ -36,7 +36,7 @@ function problems(text: string, env: Record<string, string> = {}, flags: Record<
 }
 
 test('config: an empty file gives the defaults', () => {
-  const { server, keys, engine, log, hub, models } = load('', { XDG_DATA_HOME: '/data' });
+  const { server, keys, engine, log, hub, models, providers } = load('', { XDG_DATA_HOME: '/data' });
   assert.equal(server.host, '127.0.0.1');
   assert.equal(server.port, 11435);
   assert.equal(server.bodyLimit, 32 * 1024 * 1024);
@@ -56,7 +56,9 @@ test('config: an empty file gives the defaults', () => {
   });
   assert.deepEqual(log, { level: 'info', format: 'auto' });
   assert.equal(hub.token, undefined);
-  assert.deepEqual(models, { dir: '/data/parlance/models', builtIn: true });
+  const names = { aliases: {}, rename: {}, allow: [], deny: [], hide: [] };
+  assert.deepEqual(models, { dir: '/data/parlance/models', builtIn: true, names });
+  assert.deepEqual(providers, []);
 });
 
 test('config: flags win over the environment, that over the file', () => {
@@ -203,4 +205,80 @@ test('config: parlance.schema.json is what `node scripts/config-schema.mjs` writ
 test('config: the table in docs/configuration.md is what `node scripts/config-schema.mjs` writes', () => {
   const words = (text: string): string => text.replace(/\s+/g, ' ');
   assert.ok(words(readFileSync(new URL('docs/configuration.md', root), 'utf8')).includes(words(settingsTable())));
+});
+
+const PROVIDERS = `providers:
+  groq:
+    key: gsk_x
+  mine:
+    wire: openai-chat
+    baseUrl: http://10.0.0.5:8000/v1/
+    models:
+      - small
+      - id: big
+        upstream: org/big
+        contextWindow: 8192
+        pricing: { input: 1, output: 2.5 }
+    timeouts: { idle: 30s }
+  openai:
+    enabled: false
+`;
+
+test('config: providers are those of the file and those whose key is in the environment', () => {
+  const { providers } = load(PROVIDERS, { OPENAI_API_KEY: 'sk-1', ANTHROPIC_API_KEY: ' sk-ant-2\n' });
+  assert.deepEqual(
+    providers.map(({ id, key }) => [id, key?.reveal()]),
+    [
+      ['groq', 'gsk_x'],
+      ['mine', undefined],
+      ['anthropic', 'sk-ant-2'],
+    ],
+  );
+  const mine = providers.find(({ id }) => id === 'mine');
+  assert.equal(mine?.baseUrl, 'http://10.0.0.5:8000/v1');
+  assert.equal(mine?.timeouts.idleMs, 30_000);
+  assert.equal(mine?.onlyDeclared, true);
+  assert.deepEqual(mine?.models, [
+    { id: 'small', upstream: 'small' },
+    { id: 'big', upstream: 'org/big', contextWindow: 8192, pricing: { input: 1, output: 2.5 } },
+  ]);
+  assert.ok(!JSON.stringify(providers).includes('gsk_x'));
+});
+
+test('config: what is wrong with a provider is told with its line, and no secret', () => {
+  const text = [
+    'providers:',
+    '  grok:',
+    '    key: secret-1',
+    '  azure:',
+    '    key: secret-2',
+    '  mine:',
+    '    wire: openai-chat',
+    '    key: env:NOT_THERE',
+    '    baseUrl: http://localhost:1/v1',
+    '  Bad Name: {}',
+    '  other:',
+    '    type: ollama',
+    '    baseURL: http://x',
+    '    models:',
+    '      - id: a',
+    '        contextWindow: many',
+    '    key: 7',
+  ].join('\n');
+  const found = problems(text);
+  assert.ok(!found.join('\n').includes('secret-'));
+  assert.deepEqual(found.toSorted(), [
+    'parlance.yaml:10: providers.Bad Name: its name must match ^[a-z0-9][a-z0-9_-]{0,63}$',
+    'parlance.yaml:13: providers.other.baseURL: unknown setting, did you mean "baseUrl"?',
+    'parlance.yaml:16: providers.other.models[0].contextWindow: must be an integer from 1 to any',
+    'parlance.yaml:17: providers.other.key: must be a text',
+  ]);
+  const later = problems(text.split('\n').slice(0, 9).join('\n'));
+  assert.equal(later.length, 3);
+  assert.match(later[0] ?? '', /^parlance\.yaml:2: providers\.grok: there is no provider "grok" in the catalog, did you mean "groq"\?/);
+  assert.match(
+    later[1] ?? '',
+    /^parlance\.yaml:4: providers\.azure.*: it needs a value for "resource": set variables\.resource, or the environment/,
+  );
+  assert.match(later[2] ?? '', /^parlance\.yaml:8: providers\.mine\.key: the environment variable NOT_THERE is not set$/);
 });

@@ -7,10 +7,13 @@ import { Value } from 'typebox/value';
 import { BYTES, DURATION, SETTINGS, describe } from './config/schema.ts';
 import type { SchemaNode, Setting } from './config/schema.ts';
 import { fromEnv, readKeys } from './config/keys.ts';
+import { faultsOf, pathText } from './config/nested.ts';
 import { isLoopback, LOCAL } from './config/loopback.ts';
 import type { Config, Secret } from './config/settings.ts';
 import { readEnv, readFlags, readYaml } from './config/sources.ts';
 import type { Given, Source } from './config/sources.ts';
+import { planProviders } from './providers/configured.ts';
+import type { ProviderSettings } from './providers/configured.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -74,6 +77,7 @@ function check(given: Given, problems: string[]): Given | undefined {
   const schema = BY_PATH.get(given.path)?.schema;
   if (!schema) throw new Error(`no setting ${given.path}`);
   const value = given.text ? fromText(String(given.value), schema) : given.value;
+  if (schema.type === 'object') return checkTree({ ...given, value }, schema, problems);
   if (Array.isArray(value) && schema.type === 'array') return checkList({ ...given, value }, schema, problems);
   if (!Value.Check(schema, value)) {
     problems.push(`${given.where}: ${given.path}: must be ${describe(schema)}${SECRET.has(given.path) ? '' : `, not ${show(value)}`}`);
@@ -105,17 +109,33 @@ function checkList(given: Given & { readonly value: unknown[] }, schema: SchemaN
     sound = false;
     const must = given.path === 'keys' ? 'a key, or a name and a key' : describe(schema.items);
     const not = SECRET.has(given.path) ? '' : `, not ${show(item)}`;
-    problems.push(`${given.whereOf(index)}: ${given.path}[${index}]: must be ${must}${not}`);
+    problems.push(`${given.whereIn([index])}: ${given.path}[${index}]: must be ${must}${not}`);
   }
   return sound ? given : undefined;
 }
 
+function checkTree(given: Given, schema: SchemaNode, problems: string[]): Given | undefined {
+  const faults = faultsOf(schema, given.value);
+  for (const { path, message } of faults) problems.push(`${given.whereIn(path)}: ${pathText([given.path, ...path])}: ${message}`);
+  return faults.length === 0 ? given : undefined;
+}
+
 function fromText(text: string, schema: SchemaNode): unknown {
   const types = [schema, ...(schema.anyOf ?? [])].flatMap((one) => one.type ?? []);
+  if (types.includes('object')) return jsonOr(text);
   if (types.includes('array')) return text.split(',').flatMap((item) => item.trim() || []);
   if (types.includes('boolean') && /^(true|false|1|0|yes|no|on|off)$/i.test(text)) return /^(true|1|yes|on)$/i.test(text);
   if (types.includes('integer') && /^-?\d+$/.test(text)) return Number(text);
   return text;
+}
+
+/** The text itself where it is no JSON: the check then says what it must be. */
+function jsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function show(value: unknown): string {
@@ -158,6 +178,7 @@ function assemble({ given, env, file, problems }: Parts): Config {
         'Set PARLANCE_API_KEYS (or keys in parlance.yaml), or listen on 127.0.0.1.',
     );
   }
+  const planned = readProviders(given.get('providers'), env, problems);
   const token = given.get('hub.token');
   const tokenText = token ? fromEnv(String(token.value), env) : env['HF_TOKEN'] || undefined;
   if (token && tokenText === undefined) {
@@ -184,7 +205,19 @@ function assemble({ given, env, file, problems }: Parts): Config {
       ),
     },
     keys,
-    models: { dir: resolve(get<string | undefined>('models.dir') ?? defaultModelsDir(env)), builtIn: get('models.builtIn') },
+    providers: planned.providers,
+    notices: planned.notices,
+    models: {
+      dir: resolve(get<string | undefined>('models.dir') ?? defaultModelsDir(env)),
+      builtIn: get('models.builtIn'),
+      names: {
+        aliases: Object.fromEntries(Object.entries(get<Aliases>('models.aliases')).map(([name, models]) => [name, [models].flat()])),
+        rename: { ...get<Readonly<Record<string, string>>>('models.rename') },
+        allow: [...get<readonly string[]>('models.allow')],
+        deny: [...get<readonly string[]>('models.deny')],
+        hide: [...get<readonly string[]>('models.hide')],
+      },
+    },
     engine: {
       contextSize: get('engine.contextSize'),
       sequences: get('engine.sequences'),
@@ -198,6 +231,30 @@ function assemble({ given, env, file, problems }: Parts): Config {
     hub: { url: get<string>('hub.url').replace(/\/+$/, ''), token: tokenText === undefined ? undefined : secret(tokenText) },
     log: { level: get('log.level'), format: get('log.format') },
   };
+}
+
+type Aliases = Readonly<Record<string, string | readonly string[]>>;
+
+type TimeoutTexts = Readonly<Partial<Record<'connect' | 'headers' | 'idle', string>>>;
+type ProviderInput = Omit<ProviderSettings, 'timeouts'> & { readonly timeouts?: TimeoutTexts };
+
+/** The providers, their keys out of sight of JSON and the console. */
+function readProviders(given: Given | undefined, env: Env, problems: string[]): Pick<Config, 'providers' | 'notices'> {
+  const inputs = Object.entries((given?.value ?? {}) as Readonly<Record<string, ProviderInput | null>>);
+  const settings = Object.fromEntries(inputs.map(([id, input]) => [id, withMs(input ?? {})]));
+  const plan = planProviders(settings, env);
+  for (const { path, message } of plan.problems) {
+    problems.push(`${given?.whereIn(path) ?? 'providers'}: ${pathText(['providers', ...path])}: ${message}`);
+  }
+  const providers = plan.providers.map(({ key, ...rest }) => ({ ...rest, key: key === undefined ? undefined : secret(key) }));
+  return { providers, notices: plan.notices };
+}
+
+function withMs({ timeouts, ...rest }: ProviderInput): ProviderSettings {
+  if (!timeouts) return rest;
+  const ms = (text: string | undefined): number | undefined => (text === undefined ? undefined : durationMs(text));
+  const given = { connectMs: ms(timeouts.connect), headersMs: ms(timeouts.headers), idleMs: ms(timeouts.idle) };
+  return { ...rest, timeouts: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
 }
 
 function defaultModelsDir(env: Env): string {

@@ -21,7 +21,7 @@ export function readKeys(given: Given | undefined, env: Env, problems: string[])
   const names = new Set<string>();
   const keys: ApiKey[] = [];
   for (const [index, entry] of (given.value as readonly (string | { name: string; key: string })[]).entries()) {
-    const label = `${given.whereOf(index)}: keys[${index}]`;
+    const label = `${given.whereIn([index])}: keys[${index}]`;
     const name = typeof entry === 'string' ? `key-${index + 1}` : entry.name;
     if (names.has(name)) problems.push(`${label}: the name "${name}" is taken by another key`);
     names.add(name);

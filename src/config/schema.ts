@@ -3,22 +3,15 @@
  * Validation, `parlance.schema.json` and the table in `docs/configuration.md` all come from here.
  */
 import { Type } from 'typebox';
-import type { TSchema } from 'typebox';
 
-export const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
+import { MODEL_NAMES, PROVIDERS } from './schema-providers.ts';
+import { DURATION, duration, section } from './schema-kit.ts';
+import type { Extras, SchemaNode, Unit } from './schema-kit.ts';
+
+export type { SchemaNode } from './schema-kit.ts';
+export { DURATION } from './schema-kit.ts';
+
 export const BYTES = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/;
-
-/** How a setting's written form becomes its value. */
-export type Unit = 'duration' | 'bytes';
-
-/** What we add to JSON Schema's own keywords. */
-interface Extras {
-  readonly description: string;
-  readonly default?: unknown;
-}
-
-const duration = (fallback: string, description: string) =>
-  Type.Unsafe<string>({ type: 'string', pattern: DURATION.source, default: fallback, description, unit: 'duration' satisfies Unit });
 
 const bytes = (fallback: string, description: string) =>
   Type.Unsafe<string | number>({
@@ -34,10 +27,6 @@ const oneOf = <T extends string>(values: readonly T[], extras: Extras) => Type.U
 
 const autoOr = (minimum: number, maximum: number, description: string) =>
   Type.Unsafe<number | 'auto'>({ anyOf: [{ const: 'auto' }, { type: 'integer', minimum, maximum }], default: 'auto', description });
-
-/** Settings are all optional, so a section has no `required`. */
-const section = (properties: Record<string, TSchema>, description: string) =>
-  Type.Unsafe<Record<string, unknown>>({ type: 'object', properties, additionalProperties: false, description });
 
 const SERVER = section(
   {
@@ -130,15 +119,17 @@ export const CONFIG_SCHEMA = section(
   {
     server: SERVER,
     keys: KEYS,
+    providers: PROVIDERS,
     models: section(
       {
+        ...MODEL_NAMES,
         dir: Type.String({
           minLength: 1,
           description: 'Folder of GGUF files. Default: `$XDG_DATA_HOME/parlance/models` or `~/.local/share/parlance/models`.',
         }),
         builtIn: Type.Boolean({ default: true, description: 'Offer the small model that comes with Parlance.' }),
       },
-      'Which local models there are.',
+      'Which models there are, and what they are called.',
     ),
     engine: ENGINE,
     hub: section(
@@ -166,23 +157,6 @@ export const CONFIG_SCHEMA = section(
   },
   'Settings of a Parlance server: the file parlance.yaml.',
 );
-
-/** The fields of a schema that this folder reads; TypeBox's own types hide most of them. */
-export interface SchemaNode {
-  readonly type?: string | readonly string[];
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly items?: SchemaNode;
-  readonly anyOf?: readonly SchemaNode[];
-  readonly const?: string;
-  readonly enum?: readonly unknown[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly minLength?: number;
-  readonly pattern?: string;
-  readonly default?: unknown;
-  readonly description?: string;
-  readonly unit?: Unit;
-}
 
 /** One setting: its dotted path, its schema and the environment variables that set it, the usual one first. */
 export interface Setting {

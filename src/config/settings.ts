@@ -1,4 +1,5 @@
 /** The checked configuration, as the rest of the program sees it. */
+import type { PlannedProvider } from '../providers/configured.ts';
 import type { EngineSettings } from '../providers/llama/settings.ts';
 import type { ApiKey } from './keys.ts';
 
@@ -26,17 +27,33 @@ export interface LogSettings {
   readonly format: 'auto' | 'json' | 'pretty';
 }
 
+/** Under which names clients know models. Patterns have `*` for any text. */
+export interface ModelNames {
+  readonly aliases: Readonly<Record<string, readonly string[]>>;
+  /** New name → old name. */
+  readonly rename: Readonly<Record<string, string>>;
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  readonly hide: readonly string[];
+}
+
 /** A text that neither JSON nor the console shows. */
 export interface Secret {
   reveal(): string;
 }
+
+/** A provider as the rest of the program gets it; the key only by `reveal()`. */
+export type ConfiguredProvider = Omit<PlannedProvider, 'key'> & { readonly key: Secret | undefined };
 
 export interface Config {
   /** The file that was read, absolute; absent where there is none. */
   readonly file: string | undefined;
   readonly server: ServerSettings;
   readonly keys: readonly ApiKey[];
-  readonly models: { readonly dir: string; readonly builtIn: boolean };
+  readonly providers: readonly ConfiguredProvider[];
+  /** What the administrator should know of the environment, a line for each. */
+  readonly notices: readonly string[];
+  readonly models: { readonly dir: string; readonly builtIn: boolean; readonly names: ModelNames };
   readonly engine: EngineSettings;
   readonly hub: { readonly url: string; readonly token: Secret | undefined };
   readonly log: LogSettings;

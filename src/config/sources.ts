@@ -10,8 +10,8 @@ export interface Given {
   readonly path: string;
   readonly value: unknown;
   readonly where: string;
-  /** The place of a list's element, where the source knows one. */
-  readonly whereOf: (index: number) => string;
+  /** The place of something in the value, by its path there, where the source knows one. */
+  readonly whereIn: (path: readonly (string | number)[]) => string;
   /** Written as text: numbers, booleans and lists are still to be read out of it. */
   readonly text: boolean;
 }
@@ -52,8 +52,8 @@ function walk(at: Walk): void {
   if (node === null || node === undefined || (isScalar(node) && node.value === null)) return;
   const where = lineAt(offsetOf(at.node));
   if (!schema.properties) {
-    const whereOf = (index: number): string => lineAt(offsetOf(document.getIn([...path, index], true)));
-    given.push({ path: path.join('.'), value: plain(document, node), where, whereOf, text: false });
+    const whereIn = (inner: readonly (string | number)[]): string => lineAt(nearestOffset(document, path, inner));
+    given.push({ path: path.join('.'), value: plain(document, node), where, whereIn, text: false });
     return;
   }
   if (!isMap(node)) {
@@ -93,6 +93,19 @@ function offsetOf(node: unknown): number | undefined {
   return typeof start === 'number' ? start : undefined;
 }
 
+/** Of the deepest part of the path that has a place of its own; a setting's line is that of its key. */
+function nearestOffset(document: Document, outer: readonly string[], inner: readonly (string | number)[]): number | undefined {
+  for (let length = inner.length; length > 0; length--) {
+    const path = [...outer, ...inner.slice(0, length)];
+    const parent: unknown = document.getIn(path.slice(0, -1), true);
+    const last = path.at(-1);
+    const pair = isMap(parent) ? parent.items.find(({ key }) => isScalar(key) && key.value === last) : undefined;
+    const offset = pair ? offsetOf(pair.key) : offsetOf(document.getIn(path, true));
+    if (offset !== undefined) return offset;
+  }
+  return offsetOf(document.getIn(outer, true));
+}
+
 function suggestion(key: string, schema: SchemaNode, path: readonly string[]): string {
   const siblings = Object.keys(schema.properties ?? {});
   const near = nearest(key, siblings);
@@ -118,7 +131,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>>): Sour
       problems.push(`${name}: unknown environment variable${near === undefined ? '' : `, did you mean "${near}"?`}`);
       continue;
     }
-    given.push({ path, value, where: name, whereOf: () => name, text: true });
+    given.push({ path, value, where: name, whereIn: () => name, text: true });
   }
   return { given, problems };
 }
@@ -136,7 +149,7 @@ export function readFlags(flags: Readonly<Record<string, string | number | boole
       problems.push(`${where}: unknown flag${near === undefined ? '' : `, did you mean "--${near}"?`}`);
       continue;
     }
-    given.push({ path, value, where, whereOf: () => where, text: typeof value === 'string' });
+    given.push({ path, value, where, whereIn: () => where, text: typeof value === 'string' });
   }
   return { given, problems };
 }

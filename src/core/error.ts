@@ -100,6 +100,18 @@ export class GatewayError extends Error {
   }
 }
 
+/** The same failure in other words. */
+export function withMessage(error: GatewayError, message: string): GatewayError {
+  if (message === error.message) return error;
+  const { kind, status, type, code, param, retryAfterMs, cause } = error;
+  return new GatewayError(kind, message, {
+    param,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(kind === 'reported' ? { reported: { status, type, code } } : {}),
+    cause,
+  });
+}
+
 /** Any thrown value as a GatewayError; what we did not foresee becomes `internal`, with the cause kept for the log. */
 export function toGatewayError(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause;

@@ -1,7 +1,7 @@
 /** What the catalog knows of a provider: data, no code. */
 import type { AnthropicQuirks } from '../protocols/anthropic-messages/quirks.ts';
 import type { BedrockQuirks } from '../protocols/bedrock-converse/quirks.ts';
-import type { CohereQuirks } from '../protocols/cohere-chat/quirks.ts';
+import type { CohereChatQuirks } from '../protocols/cohere-chat/quirks.ts';
 import type { GeminiQuirks } from '../protocols/gemini/quirks.ts';
 import type { OpenAIChatQuirks } from '../protocols/openai-chat/quirks.ts';
 import type { OpenAIResponsesQuirks } from '../protocols/openai-responses/quirks.ts';
@@ -13,7 +13,7 @@ export type Spoken =
   | { readonly wire: 'gemini'; readonly quirks?: GeminiQuirks }
   | { readonly wire: 'bedrock-converse'; readonly quirks?: BedrockQuirks }
   | { readonly wire: 'openai-responses'; readonly quirks?: OpenAIResponsesQuirks }
-  | { readonly wire: 'cohere-chat'; readonly quirks?: CohereQuirks };
+  | { readonly wire: 'cohere-chat'; readonly quirks?: CohereChatQuirks };
 
 export type WireName = Spoken['wire'];
 

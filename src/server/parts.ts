@@ -7,7 +7,8 @@ import type { Handler, ModelCard } from '../core/call.ts';
 /** The models that clients may ask for now. */
 export interface ModelDirectory {
   list(): Promise<readonly ModelCard[]>;
-  find(id: string): Promise<ModelCard | undefined>;
+  /** Throws `model_not_found` with the names that come near. */
+  find(id: string): Promise<ModelCard>;
 }
 
 /** Can the server answer a completion? `detail` is shown as JSON. */

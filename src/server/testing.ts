@@ -8,6 +8,7 @@ import type { ServerSettings } from '../config/settings.ts';
 import type { Call, Handler, ModelCard, Reply } from '../core/call.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
 import type { Readiness } from './parts.ts';
+import { modelNotFound } from '../gateway/router.ts';
 import { createServer } from './server.ts';
 import type { Server } from './server.ts';
 
@@ -63,7 +64,14 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
     log,
     version: '0.0.0',
     handler,
-    models: { list: async () => models, find: async (id) => models.find((model) => model.id === id) },
+    models: {
+      list: async () => models,
+      async find(id) {
+        const card = models.find((model) => model.id === id);
+        if (!card) throw modelNotFound(id, models);
+        return card;
+      },
+    },
     ready: options.ready ?? (async () => ({ ready: true, detail: {} })),
   });
   const { port } = await server.listen();

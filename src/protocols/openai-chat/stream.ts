@@ -37,7 +37,7 @@ interface ChoiceState {
 }
 
 export interface StreamEncoder {
-  /** Frames of the provider's own that pass as they are; the events say what they hold. */
+  /** Frames of the provider's own that pass as they are; the events say what they hold. An error among them gets its frame. */
   pass(events: readonly ChatEvent[], raw: string): string;
   /** The frames that these events make, ready to be written; often '' and never part of a frame. */
   push(events: readonly ChatEvent[]): string;
@@ -71,8 +71,13 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
     },
     pass(events, raw) {
       if (closed) return '';
-      closed = events.some(({ type }) => type === 'end' || type === 'error');
-      return raw;
+      for (const event of events) {
+        if (event.type === 'error') fail(event.error);
+        if (event.type === 'end') closed = true;
+      }
+      const failure = out;
+      out = '';
+      return raw + failure;
     },
     end() {
       if (closed) return '';

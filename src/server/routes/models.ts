@@ -1,5 +1,4 @@
 import type { FastifyRequest } from 'fastify';
-import { GatewayError } from '../../core/error.ts';
 import { encodeModel, encodeModels } from '../../protocols/openai-chat/response.ts';
 import { answer } from '../answer.ts';
 import type { Exchange } from '../exchange.ts';
@@ -17,10 +16,6 @@ export function models({ config, models: directory }: ServerParts): readonly Rou
     if (id === '') return list(exchange);
     exchange.facts.model = id;
     const card = await directory.find(id);
-    if (!card) {
-      const message = `The model '${id.slice(0, 200)}' does not exist here. GET /v1/models lists those that do.`;
-      throw new GatewayError('model_not_found', message, { param: 'model' });
-    }
     answer(exchange, config.server, { status: 200, body: JSON.stringify(encodeModel(card)) });
   };
   return [

@@ -1,0 +1,40 @@
+/** The few shapes that settings are built from. */
+import { Type } from 'typebox';
+import type { TSchema } from 'typebox';
+
+export const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
+/** How a setting's written form becomes its value. */
+export type Unit = 'duration' | 'bytes';
+
+/** What we add to JSON Schema's own keywords. */
+export interface Extras {
+  readonly description: string;
+  readonly default?: unknown;
+}
+
+export const duration = (fallback: string, description: string) =>
+  Type.Unsafe<string>({ type: 'string', pattern: DURATION.source, default: fallback, description, unit: 'duration' satisfies Unit });
+
+/** Settings are all optional, so a section has no `required`. */
+export const section = (properties: Record<string, TSchema>, description: string) =>
+  Type.Unsafe<Record<string, unknown>>({ type: 'object', properties, additionalProperties: false, description });
+
+/** The fields of a schema that this folder reads; TypeBox's own types hide most of them. */
+export interface SchemaNode {
+  readonly type?: string | readonly string[];
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly items?: SchemaNode;
+  readonly additionalProperties?: boolean | SchemaNode;
+  readonly propertyNames?: { readonly pattern: string };
+  readonly required?: readonly string[];
+  readonly anyOf?: readonly SchemaNode[];
+  readonly const?: string;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly pattern?: string;
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly unit?: Unit;
+}

@@ -1,0 +1,203 @@
+/** From the administrator's settings and the environment to the providers there are. */
+import { nearest } from '../core/nearest.ts';
+import { CATALOG, rowOf } from './catalog.ts';
+import { fillIn } from './catalog/variables.ts';
+import type { Variables } from './catalog/variables.ts';
+import type { DeclaredModel, Provider, Timeouts } from './provider.ts';
+import type { Auth, Listing, ModelRule, ProviderRow, Spoken, WireName } from './row.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** One entry of `providers` in the configuration, checked by its schema. Times in milliseconds. */
+export interface ProviderSettings {
+  readonly type?: string;
+  readonly wire?: WireName;
+  readonly enabled?: boolean;
+  readonly key?: string;
+  readonly baseUrl?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly quirks?: Readonly<Record<string, unknown>>;
+  readonly listModels?: boolean;
+  readonly models?: readonly (string | DeclaredSettings)[];
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+export type DeclaredSettings = Omit<DeclaredModel, 'upstream'> & { readonly upstream?: string };
+
+/** A provider but for what proves who we are, which needs the network. */
+export type PlannedProvider = Omit<Provider, 'authorize'> & {
+  /** Absent: the environment's, where the auth scheme looks there, or none. */
+  readonly key: string | undefined;
+  /** Where a key would be looked for, for messages. */
+  readonly keyEnv: readonly string[];
+};
+
+export interface Plan {
+  readonly providers: readonly PlannedProvider[];
+  /** What is wrong with the settings. `path` is that of the setting below `providers`. */
+  readonly problems: readonly { readonly path: readonly string[]; readonly message: string }[];
+  /** Providers whose key the environment has and that lack something else. */
+  readonly notices: readonly string[];
+}
+
+const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 10 * 60_000, idleMs: 5 * 60_000 };
+
+/** Everything that the settings name, and every row of the catalog whose key is in the environment. */
+export function planProviders(settings: Readonly<Record<string, ProviderSettings>>, env: Env): Plan {
+  const problems: { path: readonly string[]; message: string }[] = [];
+  const notices: string[] = [];
+  const providers: PlannedProvider[] = [];
+  for (const [id, given] of Object.entries(settings)) {
+    if (given.enabled === false) continue;
+    const planned = planOne(id, given, env);
+    if ('problem' in planned) problems.push({ path: [id, ...planned.path], message: planned.problem });
+    else providers.push(planned);
+  }
+  for (const row of CATALOG) {
+    const variable = row.keyEnv.find((name) => isSet(env[name]));
+    if (variable === undefined || Object.hasOwn(settings, row.id)) continue;
+    const planned = planOne(row.id, {}, env);
+    if ('problem' in planned) notices.push(`${variable} is set, but ${row.name} is not offered: ${planned.problem}`);
+    else providers.push(planned);
+  }
+  return { providers, problems, notices };
+}
+
+const isSet = (value: string | undefined): value is string => value !== undefined && value.trim() !== '';
+
+interface Problem {
+  readonly problem: string;
+  readonly path: readonly string[];
+}
+
+const wrong = (problem: string, ...path: string[]): Problem => ({ problem, path });
+
+function planOne(id: string, given: ProviderSettings, env: Env): PlannedProvider | Problem {
+  const rowId = given.type ?? (given.wire ? undefined : id);
+  const row = rowId === undefined ? undefined : rowOf(rowId);
+  if (rowId !== undefined && !row) return unknownRow(rowId, given);
+  const { wire = row?.speaks.wire } = given;
+  if (!wire) return wrong('it needs a type or a wire', 'wire');
+  const template = given.baseUrl ?? baseUrlFromEnv(row, env) ?? row?.baseUrl;
+  if (template === undefined) return wrong('it needs a baseUrl', 'baseUrl');
+  const key = readKey(given, row, env);
+  if ('problem' in key) return key;
+  const from = { variables: row?.variables ?? {}, given: given.variables ?? {}, env };
+  const baseUrl = fill(template, from);
+  if (typeof baseUrl !== 'string') return baseUrl;
+  const rules = fillRules(row, from);
+  if ('problem' in rules) return rules;
+  const listing = fillListing(given, row, from);
+  if (listing && 'problem' in listing) return listing;
+  const auth = authOf(row, wire, key.key !== undefined);
+  if ((auth.scheme === 'bearer' || auth.scheme === 'header') && !auth.optional && key.key === undefined) {
+    return wrong(`it needs a key: set ${row?.keyEnv[0] ?? 'key'}`, 'key');
+  }
+  const models = (given.models ?? []).map(declared);
+  return {
+    id,
+    name: row?.name ?? id,
+    speaks: speech(wire, row, given.quirks),
+    baseUrl: baseUrl.replace(/\/+$/, ''),
+    auth,
+    key: key.key,
+    keyEnv: row?.keyEnv ?? [],
+    headers: { ...row?.headers, ...given.headers },
+    rules: rules.rules,
+    listing,
+    row: row?.id,
+    models,
+    onlyDeclared: given.listModels === false || (given.listModels === undefined && models.length > 0),
+    local: row?.local ?? false,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...given.timeouts },
+  };
+}
+
+function unknownRow(rowId: string, given: ProviderSettings): Problem {
+  const near = nearest(
+    rowId,
+    CATALOG.map((one) => one.id),
+  );
+  const hint = near === undefined ? '' : `, did you mean "${near}"?`;
+  if (given.type !== undefined) return wrong(`there is no provider of the type "${rowId}"${hint}`, 'type');
+  return wrong(`there is no provider "${rowId}" in the catalog${hint} A provider of your own needs a type or a wire.`);
+}
+
+function baseUrlFromEnv(row: ProviderRow | undefined, env: Env): string | undefined {
+  return row?.baseUrlEnv?.map((name) => env[name]).find(isSet);
+}
+
+function readKey(given: ProviderSettings, row: ProviderRow | undefined, env: Env): { readonly key: string | undefined } | Problem {
+  if (given.key === undefined)
+    return {
+      key: row?.keyEnv
+        .map((name) => env[name])
+        .find(isSet)
+        ?.trim(),
+    };
+  if (!given.key.startsWith('env:')) return { key: given.key.trim() };
+  const name = given.key.slice('env:'.length);
+  const value = env[name];
+  return isSet(value) ? { key: value.trim() } : wrong(`the environment variable ${name} is not set`, 'key');
+}
+
+interface Source {
+  readonly variables: Variables;
+  readonly given: Readonly<Record<string, string>>;
+  readonly env: Env;
+}
+
+function fill(template: string, { variables, given, env }: Source): string | Problem {
+  const filled = fillIn(template, variables, { given, env });
+  if (filled.ok) return filled.text;
+  const [name = ''] = filled.missing;
+  const [fromEnv] = variables[name]?.env ?? [];
+  const or = fromEnv === undefined ? '' : `, or the environment variable ${fromEnv}`;
+  return wrong(`it needs a value for "${name}": set variables.${name}${or}`, 'variables');
+}
+
+function fillRules(row: ProviderRow | undefined, from: Source): { readonly rules: readonly ModelRule[] } | Problem {
+  const rules: ModelRule[] = [];
+  for (const rule of row?.rules ?? []) {
+    const baseUrl = rule.baseUrl === undefined ? undefined : fill(rule.baseUrl, from);
+    if (baseUrl !== undefined && typeof baseUrl !== 'string') return baseUrl;
+    rules.push({ ...rule, ...(baseUrl === undefined ? {} : { baseUrl }) });
+  }
+  return { rules };
+}
+
+/** A provider of one's own that speaks OpenAI's protocol most likely lists its models as OpenAI does. */
+function fillListing(given: ProviderSettings, row: ProviderRow | undefined, from: Source): Listing | undefined | Problem {
+  if (given.listModels === false) return undefined;
+  if (!row) return given.wire === 'openai-chat' ? { as: 'openai', path: '/models', complete: false } : undefined;
+  if (!row.listing) return undefined;
+  const path = fill(row.listing.path, from);
+  return typeof path === 'string' ? { ...row.listing, path } : path;
+}
+
+const CUSTOM_AUTH: Readonly<Record<WireName, Auth>> = {
+  'openai-chat': { scheme: 'bearer', optional: true },
+  'openai-responses': { scheme: 'bearer', optional: true },
+  'cohere-chat': { scheme: 'bearer', optional: true },
+  'anthropic-messages': { scheme: 'header', name: 'x-api-key', optional: true },
+  gemini: { scheme: 'header', name: 'x-goog-api-key', optional: true },
+  'bedrock-converse': { scheme: 'aws', service: 'bedrock' },
+};
+
+function authOf(row: ProviderRow | undefined, wire: WireName, hasKey: boolean): Auth {
+  const auth = row?.auth ?? CUSTOM_AUTH[wire];
+  // a local server may want a key after all
+  return row?.local && hasKey && auth.scheme === 'bearer' ? { scheme: 'bearer' } : auth;
+}
+
+function speech(wire: WireName, row: ProviderRow | undefined, quirks: ProviderSettings['quirks']): Spoken {
+  const own = row?.speaks.wire === wire ? row.speaks.quirks : undefined;
+  // the settings' schema lets only quirks of this wire pass
+  return { wire, quirks: { ...own, ...quirks } } as Spoken;
+}
+
+function declared(model: string | DeclaredSettings): DeclaredModel {
+  if (typeof model === 'string') return { id: model, upstream: model };
+  return { ...model, upstream: model.upstream ?? model.id };
+}

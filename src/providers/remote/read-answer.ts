@@ -1,0 +1,125 @@
+/** From the bytes of a provider's answer to the batches of a reply. One loop of push decoders, no chain of generators. */
+import { GatewayError, toGatewayError } from '../../core/error.ts';
+import type { Batch, ChatEvent } from '../../core/event.ts';
+import { createAwsEventStreamReader } from '../../protocols/framing/aws-eventstream.ts';
+import { createSseReader } from '../../protocols/framing/sse.ts';
+import type { FrameReader } from '../../protocols/framing/sse.ts';
+import type { Frame, Prepared } from '../../protocols/wire.ts';
+
+const READERS: Readonly<Record<Prepared['framing'], () => FrameReader>> = {
+  sse: createSseReader,
+  'aws-eventstream': createAwsEventStreamReader,
+};
+
+/** The steps of a request's `reshape` as one function, with state of its own. */
+export function reshaper(prepared: Prepared): (events: readonly ChatEvent[]) => readonly ChatEvent[] {
+  const steps = prepared.reshape.map((make) => make());
+  return (events) => steps.reduce((now, step) => step.push(now), events);
+}
+
+/** Does the client see something of this? What comes before may still be taken back. */
+function isOutput(event: ChatEvent): boolean {
+  switch (event.type) {
+    case 'block_delta':
+      return event.text !== '';
+    case 'block_start':
+      return event.of.type === 'tool_call';
+    case 'speech_delta':
+    case 'annotations':
+    case 'finish':
+    case 'end':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/**
+ * The batches of a streamed answer, one for each read of bytes. Raw frames pass where the decoder gives them and no step
+ * reshapes the answer; then all of the stream is raw, but for an error. Ends after the `end` or `error` event; whatever
+ * breaks the reading is the last batch's `error`.
+ */
+export async function* readBatches(
+  prepared: Prepared,
+  bytes: AsyncIterable<Uint8Array>,
+  scrub: (error: GatewayError) => GatewayError,
+): AsyncGenerator<Batch, undefined> {
+  const frames = READERS[prepared.framing]();
+  const decoder = prepared.decoder();
+  const reshape = reshaper(prepared);
+  const mayPass = prepared.reshape.length === 0;
+  let passing = false;
+
+  try {
+    for await (const chunk of bytes) {
+      const batch = decodeAll(frames.push(chunk));
+      if (batch.events.length > 0) yield batch;
+      if (isOver(batch)) return;
+    }
+    const rest = decodeAll(frames.end());
+    if (rest.events.length > 0) yield rest;
+    if (isOver(rest)) return;
+    yield joined([scrubbed(decoder.end())]);
+  } catch (cause) {
+    yield { events: [{ type: 'error', error: scrub(toGatewayError(cause)) }] };
+  }
+
+  function decodeAll(list: readonly Frame[]): Batch {
+    const batches: Batch[] = [];
+    for (const frame of list) {
+      const batch = scrubbed(decoder.push(frame));
+      batches.push(batch);
+      if (isOver(batch)) break;
+    }
+    return joined(batches);
+  }
+
+  function scrubbed({ events, raw }: Batch): Batch {
+    const now = reshape(events).map((event): ChatEvent => (event.type === 'error' ? { type: 'error', error: scrub(event.error) } : event));
+    return { events: now, ...(raw === undefined ? {} : { raw }) };
+  }
+
+  /** A frame that a raw stream leaves out (usage that nobody asked for) has events and no raw text. */
+  function joined(batches: readonly Batch[]): Batch {
+    passing ||= mayPass && batches.some(({ raw }) => raw !== undefined);
+    const events = batches.length === 1 ? (batches[0]?.events ?? []) : batches.flatMap((batch) => batch.events);
+    if (!passing) return { events };
+    return { events, raw: batches.map((batch) => batch.raw ?? '').join('') };
+  }
+}
+
+function isOver({ events }: Batch): boolean {
+  const last = events.at(-1)?.type;
+  return last === 'end' || last === 'error';
+}
+
+/**
+ * The same batches, once the first of them that a client sees something of is there. Rejects with the error of a stream
+ * that fails before: such a failure still has a status of its own, and another target may take over.
+ */
+export async function fromFirstOutput(batches: AsyncGenerator<Batch>): Promise<AsyncIterable<Batch>> {
+  const held: Batch[] = [];
+  for (;;) {
+    const { done, value } = await batches.next();
+    if (done === true) throw new GatewayError('upstream', 'The provider stopped before the first word of its answer.');
+    const failed = value.events.find((event) => event.type === 'error');
+    if (failed) {
+      await batches.return(undefined);
+      throw failed.error;
+    }
+    held.push(value);
+    if (value.events.some(isOutput)) break;
+  }
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        const first = held.shift();
+        return first ? { done: false, value: first } : batches.next();
+      },
+      async return(value: unknown) {
+        held.length = 0;
+        return batches.return(value);
+      },
+    }),
+  };
+}
