@@ -67,7 +67,7 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
         dispatcher: dispatcherOf(timeouts.connectMs, proxies !== undefined && !isThisMachine(url.hostname)),
         url,
         method: call.method,
-        headers: { 'user-agent': userAgent, 'accept-encoding': 'identity', ...call.headers },
+        headers: { 'user-agent': userAgent, 'accept-encoding': 'identity', ...lowerCased(call.headers) },
         ...(call.method === 'POST' ? { body: call.body } : {}),
         headersMs: timeouts.headersMs,
         idleMs: timeouts.idleMs,
@@ -82,6 +82,11 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
       await Promise.all(dispatchers.values().map((dispatcher) => dispatcher.destroy()));
     },
   };
+}
+
+/** A configuration may write `User-Agent`, which replaces ours instead of standing beside it. */
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 function poolOptions(connectMs: number, ca: string | undefined): Agent.Options {
