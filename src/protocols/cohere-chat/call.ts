@@ -2,12 +2,12 @@
 import type { ChatRequest } from '../../core/chat.ts';
 import type { AnswerHead, Prepared, Wire, WireTarget } from '../wire.ts';
 import { readFailure } from './facts.ts';
-import type { CohereQuirks } from './quirks.ts';
+import type { CohereChatQuirks } from './quirks.ts';
 import { writeRequest } from './request.ts';
 import { readResponse } from './response.ts';
 import { createDecoder } from './stream.ts';
 
-function prepare(request: ChatRequest, target: WireTarget<CohereQuirks>, head: AnswerHead): Prepared {
+function prepare(request: ChatRequest, target: WireTarget<CohereChatQuirks>, head: AnswerHead): Prepared {
   const { body, reshape, ignored } = writeRequest(request, target);
   const answering = { head, model: target.model, provider: target.provider };
   return {
@@ -24,7 +24,7 @@ function prepare(request: ChatRequest, target: WireTarget<CohereQuirks>, head: A
   };
 }
 
-export const cohereChatWire: Wire<CohereQuirks> = {
+export const cohereChatWire: Wire<CohereChatQuirks> = {
   prepare,
   error: readFailure,
   severalChoices: () => false,

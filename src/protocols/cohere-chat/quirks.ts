@@ -1,5 +1,5 @@
 /** How hosts of Cohere's models deviate from Cohere's own v2 chat API, as fields of a catalog row. */
-export interface CohereQuirks {
+export interface CohereChatQuirks {
   /** Path behind the base URL; `/v2/chat` where absent. */
   readonly path?: string;
   /** Fetches images by their http(s) URL; true where absent. */

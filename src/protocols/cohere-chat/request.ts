@@ -5,7 +5,7 @@ import { stopAt } from '../reshape/stop-at.ts';
 import { thinkTags } from '../reshape/think-tags.ts';
 import type { Reshape, WireTarget } from '../wire.ts';
 import { writeMessages } from './messages.ts';
-import type { CohereQuirks } from './quirks.ts';
+import type { CohereChatQuirks } from './quirks.ts';
 import { toolFields } from './tools.ts';
 
 /** Stop sequences the API takes at most. */
@@ -23,7 +23,7 @@ export interface Written {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Throws `unsupported_value` for parts that the API has no form for. */
-export function writeRequest(request: ChatRequest, target: WireTarget<CohereQuirks>): Written {
+export function writeRequest(request: ChatRequest, target: WireTarget<CohereChatQuirks>): Written {
   const ignored: string[] = [];
   const { quirks } = target;
   const messages = writeMessages(request.messages, target.provider, ignored);
@@ -74,7 +74,7 @@ function sampling({ sampling: given }: ChatRequest, ignored: string[]): Fields {
   };
 }
 
-function logprobs({ logprobs: wanted }: ChatRequest, quirks: CohereQuirks, ignored: string[]): Fields {
+function logprobs({ logprobs: wanted }: ChatRequest, quirks: CohereChatQuirks, ignored: string[]): Fields {
   if (!wanted) return {};
   if (quirks.logprobs === false) ignored.push('logprobs');
   if (wanted.top > 0) ignored.push('top_logprobs');
@@ -84,7 +84,7 @@ function logprobs({ logprobs: wanted }: ChatRequest, quirks: CohereQuirks, ignor
 /** Tokens of thinking at most; the higher levels think as long as they like. */
 const BUDGETS: Partial<Record<ReasoningEffort, number>> = { minimal: 512, low: 2048, medium: 8192 };
 
-function thinking({ reasoningEffort: effort }: ChatRequest, target: WireTarget<CohereQuirks>, ignored: string[]): Fields {
+function thinking({ reasoningEffort: effort }: ChatRequest, target: WireTarget<CohereChatQuirks>, ignored: string[]): Fields {
   if (effort === undefined) return {};
   if (target.quirks.thinking === false || target.facts.reasoning === false) {
     if (effort !== 'none') ignored.push('reasoning_effort');

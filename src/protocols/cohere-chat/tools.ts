@@ -3,7 +3,7 @@ import type { ChatRequest, FunctionTool, JsonSchema, Tool } from '../../core/cha
 import { answerFromTool } from '../reshape/answer-tool.ts';
 import { customAsFunction, customFromFunctions } from '../reshape/custom-tools.ts';
 import type { Reshape } from '../wire.ts';
-import type { CohereQuirks } from './quirks.ts';
+import type { CohereChatQuirks } from './quirks.ts';
 import { canBeStrict, structuredSchema } from './schema.ts';
 
 export interface ToolFields {
@@ -17,7 +17,7 @@ export interface ToolFields {
  * The provider knows neither a named tool nor a list of allowed ones (only those are sent), and takes no
  * `response_format` beside tools: then the answer is a tool as well, and the model must call one or the other.
  */
-export function toolFields(request: ChatRequest, quirks: CohereQuirks): ToolFields {
+export function toolFields(request: ChatRequest, quirks: CohereChatQuirks): ToolFields {
   const offered = offeredTools(request);
   const { mode } = request.toolChoice;
   // whoever must call a tool does not answer
@@ -72,7 +72,7 @@ interface AnswerFormat {
 
 const ANY_OBJECT: JsonSchema = { type: 'object' };
 
-function answerFormat({ responseFormat: format }: ChatRequest, quirks: CohereQuirks): AnswerFormat | undefined {
+function answerFormat({ responseFormat: format }: ChatRequest, quirks: CohereChatQuirks): AnswerFormat | undefined {
   if (format.type === 'text') return undefined;
   if (format.type === 'json_object') return { native: { type: 'json_object' }, schema: ANY_OBJECT };
   const { schema, description } = format;
@@ -99,7 +99,7 @@ function answerTool(schema: JsonSchema, beside: readonly Tool[], description?: s
 }
 
 /** One switch for all tools: on where one is strict, unless another cannot be. */
-function strictness(tools: readonly FunctionTool[], quirks: CohereQuirks): { on: boolean; ignored: string[] } {
+function strictness(tools: readonly FunctionTool[], quirks: CohereChatQuirks): { on: boolean; ignored: string[] } {
   const wanted = tools.filter(({ strict }) => strict);
   if (wanted.length === 0) return { on: false, ignored: [] };
   if (quirks.strictTools !== false && tools.every(({ parameters }) => canBeStrict(parameters))) return { on: true, ignored: [] };
