@@ -22,8 +22,8 @@ const SHORTEST = 16;
 export function createAwsEventStreamReader(limit = LARGEST_FRAME): FrameReader {
   const utf8 = new TextDecoder();
   const codec = new EventStreamCodec(
-    (bytes) => (typeof bytes === 'string' ? bytes : utf8.decode(bytes)),
-    (text) => new TextEncoder().encode(text),
+    (bytes: Uint8Array | string) => (typeof bytes === 'string' ? bytes : utf8.decode(bytes)),
+    (text: string) => new TextEncoder().encode(text),
   );
   /** The beginning of a message that is not whole yet: the first `held` bytes of `room`. */
   let room = new Uint8Array(1024);
