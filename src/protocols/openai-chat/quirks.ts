@@ -60,6 +60,8 @@ export interface OpenAIChatQuirks {
   readonly nullContent?: boolean;
   /** Kinds of parts that it takes beside text and refusals; all of them where absent. Requests with others are refused. */
   readonly parts?: readonly ('image_url' | 'input_audio' | 'file')[];
+  /** Takes an earlier answer with fields that say nothing to it (`refusal`, `annotations`, `audio`); true where absent. */
+  readonly echoes?: boolean;
   /** Demands instructions first, all in one message, and turns of user and assistant that alternate after them. */
   readonly alternates?: boolean;
   /** Field that marks a last turn of the assistant as the beginning of the answer: `prefix`, `partial`. */
@@ -133,5 +135,6 @@ export const FOLLOWER: OpenAIChatQuirks = Object.freeze({
   customTools: false,
   allowedTools: false,
   functions: false,
+  echoes: false,
   cacheMarks: 'none',
 } as const);

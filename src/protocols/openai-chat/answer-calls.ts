@@ -1,0 +1,145 @@
+/** Tool calls put together from deltas, however a provider numbers, names and splits them. */
+import type { Json } from '../../core/chat.ts';
+import type { ChatEvent } from '../../core/event.ts';
+import { GatewayError } from '../../core/error.ts';
+import { fields, text } from '../json.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+interface Call {
+  readonly kind: 'function' | 'custom';
+  readonly index: number | undefined;
+  id: string;
+  name: string;
+  /** Undefined until the call has its name. */
+  block: number | undefined;
+  /** Arguments that came before the name. */
+  waiting: string;
+  /** What came with the name, while nothing has been added to it. */
+  opening: string | undefined;
+}
+
+export interface CallReader {
+  /** Takes one entry of `tool_calls`, or a `function_call` with `legacy` set. */
+  take(entry: unknown, out: ChatEvent[], legacy?: boolean): void;
+  /** Closes all calls. Throws `upstream` where one has arguments and no name. */
+  close(out: ChatEvent[]): void;
+  /** Calls that were opened. */
+  opened(): number;
+}
+
+export interface CallContext {
+  readonly choice: number;
+  /** Owner of state that comes with a call. */
+  readonly owner: string;
+  /** Makes ids of calls where the provider gives none: the same answer, the same ids. */
+  readonly seed: string;
+  readonly nextBlock: () => number;
+}
+
+export function createCallReader({ choice, owner, seed, nextBlock }: CallContext): CallReader {
+  const calls: Call[] = [];
+  let opened = 0;
+
+  return {
+    take(entry, out, legacy = false) {
+      const part = legacy ? { function: entry } : fields(entry);
+      const custom = part['custom'] !== undefined && part['custom'] !== null;
+      const body = fields(custom ? part['custom'] : part['function']);
+      const id = text(part['id']) ?? '';
+      const name = text(body['name']) ?? '';
+      const input = argumentsOf(custom ? body['input'] : body['arguments']);
+      const index = typeof part['index'] === 'number' && Number.isInteger(part['index']) ? part['index'] : undefined;
+      const known = legacy ? calls[0] : callFor({ index, id, name, input });
+      const call = known ?? begin({ kind: custom ? 'custom' : 'function', index, id });
+      if (call.name === '') call.name = name;
+      if (call.id === '') call.id = id;
+      grow(call, input, out);
+      keepState(call, part, out);
+    },
+    close(out) {
+      for (const call of calls) {
+        if (call.block !== undefined) out.push({ type: 'block_end', choice, block: call.block });
+        else if (call.waiting !== '') throw new GatewayError('upstream', 'The provider called a tool without naming it.');
+      }
+      calls.length = 0;
+    },
+    opened: () => opened,
+  };
+
+  function begin({ kind, index, id }: Pick<Call, 'kind' | 'index' | 'id'>): Call {
+    const call: Call = { kind, index, id, name: '', block: undefined, waiting: '', opening: undefined };
+    calls.push(call);
+    return call;
+  }
+
+  /** The call that a piece belongs to, or undefined where it begins a new one. */
+  function callFor(piece: { index: number | undefined; id: string; name: string; input: string }): Call | undefined {
+    const { index, id, name, input } = piece;
+    // the latest of that number: some servers number all calls 0
+    const call = index === undefined ? calls.at(-1) : calls.findLast((one) => one.index === index);
+    if (!call) return undefined;
+    if (id !== '' && id === call.id) return call;
+    if (index === undefined && id !== '') {
+      const same = calls.find((one) => one.id === id);
+      if (same) return same;
+    }
+    // a piece without a name goes on, even where a server makes a new id for each
+    if (name === '') return call;
+    if (call.name === '') return call;
+    if (id !== '' && call.id !== '') return undefined;
+    if (name !== call.name) return undefined;
+    // the name once more without an id: the same call told again, or the next one, whole like the one before
+    return call.opening !== undefined && isObject(call.opening) && isObject(input) ? undefined : call;
+  }
+
+  function grow(call: Call, input: string, out: ChatEvent[]): void {
+    if (call.block === undefined) {
+      if (call.name === '') {
+        call.waiting += input;
+        return;
+      }
+      open(call, input, out);
+      return;
+    }
+    if (input === '') return;
+    call.opening = undefined;
+    out.push({ type: 'block_delta', choice, block: call.block, text: input });
+  }
+
+  function open(call: Call, input: string, out: ChatEvent[]): void {
+    const { kind, name } = call;
+    const block = nextBlock();
+    call.block = block;
+    call.id = call.id === '' ? `call_${seed}_${choice}_${opened}` : call.id;
+    opened++;
+    out.push({ type: 'block_start', choice, block, of: { type: 'tool_call', id: call.id, kind, name } });
+    const begun = call.waiting + input;
+    call.waiting = '';
+    call.opening = begun;
+    if (begun !== '') out.push({ type: 'block_delta', choice, block, text: begun });
+  }
+
+  /** Google's servers sign calls in a field of their own, which they want to see again. */
+  function keepState(call: Call, part: Fields, out: ChatEvent[]): void {
+    const extra = part['extra_content'];
+    if (typeof extra !== 'object' || extra === null || call.block === undefined) return;
+    // it was parsed from JSON, all of it
+    out.push({ type: 'block_state', choice, block: call.block, state: { owner, data: { extra_content: extra as Json } } });
+  }
+}
+
+function argumentsOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : '';
+}
+
+function isObject(json: string): boolean {
+  if (!json.startsWith('{')) return false;
+  try {
+    JSON.parse(json);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,77 @@
+/** Answers that pass as they came, but for the name of the model and what the client did not ask for. */
+import type { Json } from '../../core/chat.ts';
+import { fields, list } from '../json.ts';
+import type { StateField } from './provider-state.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface Passing {
+  /** What the model is called in our own catalog. */
+  readonly model: string;
+  readonly provider: string;
+  readonly includeUsage: boolean;
+  /** The answer may hold state that is the provider's: the client is told that it is. */
+  readonly providerState: boolean;
+}
+
+/** Gives the frame for a chunk (`data` is its text); '' where the client did not ask for what it says. */
+export function createFramePasser(passing: Passing): (chunk: Fields, data: string) => string {
+  const { model, includeUsage, providerState } = passing;
+  const rename = createRenamer(model);
+
+  return (chunk, data) => {
+    const { choices, usage } = chunk;
+    const empty = !Array.isArray(choices) || choices.length === 0;
+    if (empty && (usage == null || !includeUsage)) return '';
+    const tells = usage != null && !includeUsage;
+    const owned = providerState && data.includes('"provider_state"');
+    if (!tells && !owned) return `data: ${rename(chunk, data)}\n\n`;
+    const shown = owned ? ownState(chunk, passing) : { ...chunk };
+    if (tells) delete shown['usage'];
+    return `data: ${JSON.stringify({ ...shown, model })}\n\n`;
+  };
+}
+
+/** The text of a whole answer. */
+export function passBody(body: Fields, passing: Passing): string {
+  return JSON.stringify({ ...(passing.providerState ? ownState(body, passing) : body), model: passing.model });
+}
+
+/**
+ * The name is cut out of the text where it stands before the choices, as it does in OpenAI's own frames; else the chunk is
+ * written anew.
+ */
+function createRenamer(model: string): (chunk: Fields, data: string) => string {
+  const named = `"model":${JSON.stringify(model)}`;
+  let known: unknown;
+  let needle = '';
+
+  return (chunk, data) => {
+    if (chunk['model'] !== known) {
+      known = chunk['model'];
+      needle = typeof known === 'string' ? `"model":${JSON.stringify(known)}` : '';
+    }
+    const at = needle === '' ? -1 : data.indexOf(needle);
+    // a brace before it: it may be the name in some other object
+    if (at < 0 || data.lastIndexOf('{', at) > 0) return JSON.stringify({ ...chunk, model });
+    return data.slice(0, at) + named + data.slice(at + needle.length);
+  };
+}
+
+/** A copy in which state belongs to the provider that gave it, whoever it got it from. */
+function ownState(chunk: Fields, { provider }: Passing): Record<string, unknown> {
+  const choices = list(chunk['choices']).map((entry) => {
+    const choice = { ...fields(entry) };
+    for (const key of ['delta', 'message']) {
+      const said = fields(choice[key]);
+      if (said['provider_state'] != null) choice[key] = { ...said, provider_state: owned(said['provider_state'], provider) };
+    }
+    return choice;
+  });
+  return { ...chunk, choices };
+}
+
+function owned(state: unknown, owner: string): StateField {
+  // parsed from JSON, all of it
+  return { owner, blocks: [{ type: 'opaque', data: { provider_state: state as Json } }] };
+}

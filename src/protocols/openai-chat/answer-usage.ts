@@ -1,0 +1,95 @@
+/** Token counts as the many providers of this protocol report them. */
+import type { Usage } from '../../core/chat.ts';
+import { count, fields, list, text } from '../json.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** xAI's unit of money: so many of them are a US dollar. */
+const TICKS_A_DOLLAR = 1e10;
+
+/**
+ * The usage that a chunk or a whole answer reports, or undefined where it has none: at its top, under `x_groq`, or in its
+ * choice (Moonshot). `null` is none.
+ */
+export function usageIn(body: Fields): Fields | undefined {
+  if (isObject(body['usage'])) return body['usage'];
+  const apart = body['x_groq'] === undefined ? undefined : fields(body['x_groq'])['usage'];
+  if (isObject(apart)) return apart;
+  for (const choice of list(body['choices'])) {
+    const own = fields(choice)['usage'];
+    if (isObject(own)) return own;
+  }
+  return undefined;
+}
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Undefined where the counts that make up the total are missing. */
+export function readUsage(reported: Fields, providerTools?: Readonly<Record<string, number>>): Usage | undefined {
+  const promptTokens = count(reported['prompt_tokens']);
+  const completion = count(reported['completion_tokens']) ?? (promptTokens === undefined ? undefined : 0);
+  if (promptTokens === undefined || completion === undefined) return undefined;
+  const prompt = fields(reported['prompt_tokens_details']);
+  const details = fields(reported['completion_tokens_details']);
+  const reasoningTokens = count(details['reasoning_tokens']) ?? count(reported['reasoning_tokens']) ?? 0;
+  const total = count(reported['total_tokens']);
+  // xAI counts reasoning beside the completion; only then do all three make the total
+  const beside = reasoningTokens > 0 && total === promptTokens + completion + reasoningTokens;
+  const cached = count(prompt['cached_tokens']) ?? count(reported['cached_tokens']) ?? count(reported['prompt_cache_hit_tokens']) ?? 0;
+  const tools = toolRuns(reported, providerTools);
+  return {
+    promptTokens,
+    completionTokens: beside ? completion + reasoningTokens : completion,
+    cachedTokens: cached,
+    reasoningTokens,
+    ...given('cacheWriteTokens', count(prompt['cache_write_tokens']) ?? count(prompt['cache_creation_input_tokens'])),
+    ...given('promptAudioTokens', count(prompt['audio_tokens'])),
+    ...given('completionAudioTokens', count(details['audio_tokens'])),
+    ...given('acceptedPredictionTokens', count(details['accepted_prediction_tokens'])),
+    ...given('rejectedPredictionTokens', count(details['rejected_prediction_tokens'])),
+    ...(tools ? { providerTools: tools } : {}),
+    ...given('reportedCost', reportedCost(reported)),
+  };
+}
+
+function given<K extends string>(key: K, value: number | undefined): Partial<Record<K, number>> {
+  const one: Partial<Record<K, number>> = {};
+  if (value !== undefined) one[key] = value;
+  return one;
+}
+
+/** OpenRouter gives dollars, Perplexity an object with their sum, xAI ticks. */
+function reportedCost(reported: Fields): number | undefined {
+  const { cost } = reported;
+  const ticks = count(reported['cost_in_usd_ticks']);
+  if (ticks !== undefined) return ticks / TICKS_A_DOLLAR;
+  return count(cost) ?? (cost === undefined ? undefined : count(fields(cost)['total_cost']));
+}
+
+function toolRuns(reported: Fields, runs: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> | undefined {
+  const tools: Record<string, number> = { ...runs };
+  const add = (name: string, times: number | undefined): void => {
+    if (times !== undefined && times > 0) tools[name] = times;
+  };
+  add('web_search', count(reported['num_search_queries']) ?? count(fields(reported['server_tool_use'])['web_search_requests']));
+  add('live_search_sources', count(reported['num_sources_used']));
+  return Object.keys(tools).length > 0 ? tools : undefined;
+}
+
+/** Names that providers give to the tools which they run, in one spelling. */
+const TOOL_NAMES: Readonly<Record<string, string>> = { search: 'web_search', browser_search: 'web_search', python: 'code_execution' };
+
+/** Notes the tools that Groq's systems ran by themselves: each has an index, and comes again when it is done. */
+export function noteExecuted(executed: readonly unknown[], seen: Map<unknown, string>): void {
+  for (const [at, item] of executed.entries()) {
+    const { type, index } = fields(item);
+    const name = text(type);
+    if (name !== undefined && name !== '') seen.set(index ?? at, TOOL_NAMES[name] ?? name);
+  }
+}
+
+export function countExecuted(seen: ReadonlyMap<unknown, string>): Readonly<Record<string, number>> {
+  const times: Record<string, number> = {};
+  for (const name of seen.values()) times[name] = (times[name] ?? 0) + 1;
+  return times;
+}

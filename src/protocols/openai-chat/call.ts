@@ -1,0 +1,48 @@
+/** Chat completions as we call them: OpenAI's API, and the many that follow it with differences (`quirks.ts`). */
+import type { ChatRequest } from '../../core/chat.ts';
+import { thinkTags } from '../reshape/think-tags.ts';
+import type { Prepared, Wire, WireTarget } from '../wire.ts';
+import { errorOf } from './answer-errors.ts';
+import { writeBody } from './call-body.ts';
+import { createStreamDecoder, readAnswer } from './decode.ts';
+import type { OpenAIChatQuirks } from './quirks.ts';
+
+/**
+ * The wire of chat completions. The body starts from the client's own (`request.raw`), so that fields nobody here knows
+ * go through untouched; answers of faithful providers go back as they came.
+ */
+export const openaiChatWire: Wire<OpenAIChatQuirks> = {
+  prepare(request, target, head): Prepared {
+    const { body, ignored, reshape: steps } = writeBody(request, target);
+    const reshape = target.quirks.thinkTags ? [thinkTags, ...steps] : steps;
+    const context = { request, target, head, passes: mayPass(request, target.quirks, reshape.length) };
+    return {
+      call: {
+        url: urlOf(target),
+        headers: { 'content-type': 'application/json', accept: request.stream ? 'text/event-stream' : 'application/json' },
+        body: JSON.stringify(body),
+      },
+      framing: 'sse',
+      ignored,
+      reshape,
+      response: (answer) => readAnswer(answer, context),
+      decoder: () => createStreamDecoder(context),
+    };
+  },
+  error: errorOf,
+  severalChoices: ({ quirks }) => quirks.severalChoices !== false,
+  imageUrls: ({ quirks }) => quirks.imageUrls !== false,
+};
+
+/** An answer passes as it came where nothing has to be done to it: no steps, no choices asked for one by one. */
+function mayPass(request: ChatRequest, quirks: OpenAIChatQuirks, steps: number): boolean {
+  return quirks.faithful === true && steps === 0 && !request.legacyFunctions && request.n === (request.raw['n'] ?? 1);
+}
+
+function urlOf({ baseUrl, upstreamModel, quirks }: WireTarget<OpenAIChatQuirks>): string {
+  const [base = '', given = ''] = baseUrl.split('?', 2);
+  const path = (quirks.path ?? '/chat/completions').replaceAll('{model}', () => encodeURIComponent(upstreamModel));
+  const query = new URLSearchParams(given);
+  for (const [name, value] of Object.entries(quirks.query ?? {})) query.set(name, value);
+  return query.size > 0 ? `${base}${path}?${query.toString()}` : `${base}${path}`;
+}
