@@ -42,13 +42,21 @@ export interface ItemContext {
 
 const NOTHING = (): void => undefined;
 
-/** How much of a part's text is new: servers say it in pieces, at once, or both. */
+/** So much of the end of a text is remembered, to tell whether a text that is told once more goes on where it ended. */
+const REMEMBERED = 64;
+
+/**
+ * How much of a part's text is new: servers say it in pieces, at once, or both. Where the whole is not what the pieces
+ * were, the pieces count: a client has them already.
+ */
 function createRest(): (index: number, piece: string, whole: boolean) => string {
-  const had: number[] = [];
+  const had: { readonly length: number; readonly tail: string }[] = [];
   return (index, piece, whole) => {
-    const before = had[index] ?? 0;
-    const rest = whole ? piece.slice(before) : piece;
-    had[index] = before + rest.length;
+    const before = had[index];
+    const known = before?.length ?? 0;
+    const goesOn = !whole || before === undefined || piece.startsWith(before.tail, known - before.tail.length);
+    const rest = goesOn ? piece.slice(whole ? known : 0) : '';
+    if (rest !== '') had[index] = { length: known + rest.length, tail: ((before?.tail ?? '') + rest).slice(-REMEMBERED) };
     return rest;
   };
 }
