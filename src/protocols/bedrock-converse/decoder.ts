@@ -9,6 +9,7 @@ import type { ChatEvent, StreamBlock } from '../../core/event.ts';
 import { count, fields, list, text } from '../json.ts';
 import type { Decoder, Frame } from '../wire.ts';
 import {
+  callOf,
   countSearch,
   finishOf,
   inputText,
