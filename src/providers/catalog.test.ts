@@ -99,13 +99,10 @@ test('catalog: Vertex AI answers at a host that depends on the location, Claude 
     const filled = fillIn(url ?? '', row?.variables ?? {}, { given: { project: 'p', location }, env: {} });
     return filled.ok ? filled.text : filled.missing;
   };
-  assert.equal(at(row?.baseUrl, 'global'), 'https://aiplatform.googleapis.com/v1beta1/projects/p/locations/global/publishers/google');
-  assert.equal(
-    at(row?.baseUrl, 'us-central1'),
-    'https://us-central1-aiplatform.googleapis.com/v1beta1/projects/p/locations/us-central1/publishers/google',
-  );
+  assert.equal(at(row?.baseUrl, 'global'), 'https://aiplatform.googleapis.com/v1beta1/projects/p/locations/global');
+  assert.equal(at(row?.baseUrl, 'us-central1'), 'https://us-central1-aiplatform.googleapis.com/v1beta1/projects/p/locations/us-central1');
   assert.equal(claude?.speaks?.wire, 'anthropic-messages');
-  assert.equal(at(claude?.baseUrl, 'eu'), 'https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/publishers/anthropic');
+  assert.equal(at(claude?.baseUrl, 'eu'), 'https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu');
   assert.equal(
     row?.rules?.find((rule) => rule.match.test('gemini-3-pro')),
     undefined,

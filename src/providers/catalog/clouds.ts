@@ -1,9 +1,6 @@
 /** Clouds that serve the models of several makers, each in its own protocol. */
 import type { ProviderRow } from '../row.ts';
 
-/** Where Vertex AI answers depends on the location: a region's own host, or a common one. */
-const VERTEX_LOCATION = 'https://{host}/v1beta1/projects/{project}/locations/{location}';
-
 export const CLOUDS: readonly ProviderRow[] = [
   {
     id: 'azure',
@@ -22,32 +19,37 @@ export const CLOUDS: readonly ProviderRow[] = [
   {
     id: 'vertex',
     name: 'Vertex AI',
-    speaks: { wire: 'gemini' },
-    baseUrl: `${VERTEX_LOCATION}/publishers/google`,
+    speaks: { wire: 'gemini', quirks: { vertex: true } },
+    baseUrl: '{endpoint}/v1beta1/projects/{project}/locations/{location}',
     auth: { scheme: 'google' },
     keyEnv: [],
     variables: {
       project: { env: ['GOOGLE_CLOUD_PROJECT', 'GOOGLE_VERTEX_PROJECT', 'ANTHROPIC_VERTEX_PROJECT_ID'] },
       location: { env: ['GOOGLE_CLOUD_LOCATION', 'GOOGLE_VERTEX_LOCATION', 'CLOUD_ML_REGION'], default: 'global' },
-      host: {
-        env: [],
+      // A region answers at a host of its own, places that are several regions at others.
+      endpoint: {
+        env: ['GOOGLE_VERTEX_BASE_URL'],
         by: 'location',
-        cases: { global: 'aiplatform.googleapis.com', us: 'aiplatform.us.rep.googleapis.com', eu: 'aiplatform.eu.rep.googleapis.com' },
-        default: '{location}-aiplatform.googleapis.com',
+        cases: {
+          global: 'https://aiplatform.googleapis.com',
+          us: 'https://aiplatform.us.rep.googleapis.com',
+          eu: 'https://aiplatform.eu.rep.googleapis.com',
+        },
+        default: 'https://{location}-aiplatform.googleapis.com',
       },
     },
-    listing: { as: 'gemini', path: 'https://{host}/v1beta1/publishers/google/models?pageSize=100', complete: false },
+    listing: { as: 'gemini', path: '{endpoint}/v1beta1/publishers/google/models?pageSize=100', complete: false },
     rules: [
       {
         match: /^claude-/,
-        speaks: { wire: 'anthropic-messages' },
-        baseUrl: 'https://{host}/v1/projects/{project}/locations/{location}/publishers/anthropic',
+        speaks: { wire: 'anthropic-messages', quirks: { platform: 'vertex' } },
+        baseUrl: '{endpoint}/v1/projects/{project}/locations/{location}',
       },
       // Open models as a service: `meta/llama-…-maas`, `deepseek-ai/deepseek-…`, `openai/gpt-oss-…`.
       {
         match: /^(?!google\/)[^/]+\/[^/]+$/,
         speaks: { wire: 'openai-chat' },
-        baseUrl: 'https://{host}/v1/projects/{project}/locations/{location}/endpoints/openapi',
+        baseUrl: '{endpoint}/v1/projects/{project}/locations/{location}/endpoints/openapi',
       },
     ],
     docs: 'https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference',
@@ -56,12 +58,16 @@ export const CLOUDS: readonly ProviderRow[] = [
     id: 'bedrock',
     name: 'Amazon Bedrock',
     speaks: { wire: 'bedrock-converse' },
-    baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
+    baseUrl: '{endpoint}',
     auth: { scheme: 'aws', service: 'bedrock' },
     keyEnv: ['AWS_BEARER_TOKEN_BEDROCK'],
-    variables: { region: { env: ['AWS_REGION', 'AWS_DEFAULT_REGION'], default: 'us-east-1' } },
+    variables: {
+      region: { env: ['AWS_REGION', 'AWS_DEFAULT_REGION'], default: 'us-east-1' },
+      endpoint: { env: ['AWS_ENDPOINT_URL_BEDROCK_RUNTIME'], default: 'https://bedrock-runtime.{region}.amazonaws.com' },
+      control: { env: ['AWS_ENDPOINT_URL_BEDROCK'], default: 'https://bedrock.{region}.amazonaws.com' },
+    },
     // The list goes on with the inference profiles, by which most newer models are called.
-    listing: { as: 'bedrock', path: 'https://bedrock.{region}.amazonaws.com/foundation-models', complete: false },
+    listing: { as: 'bedrock', path: '{control}/foundation-models', complete: false },
     docs: 'https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html',
   },
 ];

@@ -79,7 +79,7 @@ export const HOSTS: readonly ProviderRow[] = [
     baseUrl: 'https://api.tokenfactory.nebius.com/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['NEBIUS_API_KEY'],
-    listing: { as: 'openai', path: '/models?verbose=true', complete: true },
+    listing: { as: 'openai', path: '/models?verbose=true', complete: false },
     docs: 'https://docs.tokenfactory.nebius.com/api-reference/inference/create-chat-completion',
   },
   {
@@ -89,7 +89,7 @@ export const HOSTS: readonly ProviderRow[] = [
     baseUrl: 'https://api.sambanova.ai/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['SAMBANOVA_API_KEY'],
-    listing: { as: 'openai', path: '/models', complete: true },
+    listing: { as: 'openai', path: '/models', complete: false },
     docs: 'https://docs.sambanova.ai/docs/en/features/openai-compatibility',
   },
   {
@@ -109,7 +109,7 @@ export const HOSTS: readonly ProviderRow[] = [
     baseUrl: 'https://api.deepinfra.com/v1/openai',
     auth: { scheme: 'bearer' },
     keyEnv: ['DEEPINFRA_API_KEY', 'DEEPINFRA_TOKEN'],
-    listing: { as: 'openai', path: '/models', complete: false },
+    listing: { as: 'openai', path: '/models?filter=with_meta', complete: false },
     docs: 'https://deepinfra.com/docs/openai_api',
   },
   {
@@ -129,7 +129,7 @@ export const HOSTS: readonly ProviderRow[] = [
     baseUrl: 'https://inference.baseten.co/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['BASETEN_API_KEY'],
-    listing: { as: 'openai', path: '/models', complete: true },
+    listing: { as: 'openai', path: '/models', complete: false },
     docs: 'https://docs.baseten.co/inference/model-apis/overview',
   },
   {
@@ -139,7 +139,7 @@ export const HOSTS: readonly ProviderRow[] = [
     baseUrl: 'https://ai-gateway.vercel.sh/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['AI_GATEWAY_API_KEY'],
-    listing: { as: 'openai', path: '/models', complete: true },
+    listing: { as: 'openai', path: '/models', complete: false },
     docs: 'https://vercel.com/docs/ai-gateway/openai-compat',
   },
   {
@@ -149,7 +149,7 @@ export const HOSTS: readonly ProviderRow[] = [
     baseUrl: 'https://api.siliconflow.com/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['SILICONFLOW_API_KEY'],
-    listing: { as: 'openai', path: '/models?sub_type=chat', complete: true },
+    listing: { as: 'openai', path: '/models?sub_type=chat', complete: false },
     docs: 'https://docs.siliconflow.com/en/api-reference/chat-completions/chat-completions',
   },
   {
@@ -159,7 +159,7 @@ export const HOSTS: readonly ProviderRow[] = [
     baseUrl: 'https://ollama.com/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['OLLAMA_API_KEY'],
-    listing: { as: 'openai', path: '/models', complete: true },
+    listing: { as: 'openai', path: '/models', complete: false },
     docs: 'https://docs.ollama.com/cloud',
   },
 ];

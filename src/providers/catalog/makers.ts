@@ -9,7 +9,7 @@ export const MAKERS: readonly ProviderRow[] = [
     baseUrl: 'https://api.openai.com/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['OPENAI_API_KEY'],
-    listing: { as: 'openai', path: '/models', complete: true },
+    listing: { as: 'openai', path: '/models', complete: false },
     // Models that answer on /v1/responses only, by the endpoints that their pages name.
     rules: [{ match: /-pro(-|$)|codex|deep-research|computer-use/, speaks: { wire: 'openai-responses' } }],
     docs: 'https://platform.openai.com/docs/api-reference/chat',
@@ -42,7 +42,7 @@ export const MAKERS: readonly ProviderRow[] = [
     baseUrl: 'https://api.mistral.ai/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['MISTRAL_API_KEY'],
-    listing: { as: 'openai', path: '/models', complete: true },
+    listing: { as: 'openai', path: '/models', complete: false },
     docs: 'https://docs.mistral.ai/api',
   },
   {
@@ -69,10 +69,10 @@ export const MAKERS: readonly ProviderRow[] = [
     id: 'cohere',
     name: 'Cohere',
     speaks: { wire: 'cohere-chat' },
-    baseUrl: 'https://api.cohere.com/v2',
+    baseUrl: 'https://api.cohere.com',
     auth: { scheme: 'bearer' },
     keyEnv: ['COHERE_API_KEY', 'CO_API_KEY'],
-    listing: { as: 'cohere', path: 'https://api.cohere.com/v1/models?endpoint=chat&page_size=1000', complete: false },
+    listing: { as: 'cohere', path: '/v1/models?endpoint=chat&page_size=1000', complete: false },
     docs: 'https://docs.cohere.com/reference/chat',
   },
   {
@@ -83,6 +83,7 @@ export const MAKERS: readonly ProviderRow[] = [
     baseUrl: 'https://api.perplexity.ai/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['PERPLEXITY_API_KEY'],
+    listing: { as: 'openai', path: '/models', complete: false },
     docs: 'https://docs.perplexity.ai/docs/agent-api/migrate-from-sonar/overview',
   },
   {
@@ -92,7 +93,7 @@ export const MAKERS: readonly ProviderRow[] = [
     baseUrl: 'https://api.moonshot.ai/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['MOONSHOT_API_KEY'],
-    listing: { as: 'openai', path: '/models', complete: true },
+    listing: { as: 'openai', path: '/models', complete: false },
     docs: 'https://platform.moonshot.ai/docs/api/chat',
   },
   {
