@@ -38,7 +38,7 @@ export function toolFields(request: ChatRequest, quirks: CohereChatQuirks): Tool
   const knowsChoice = quirks.toolChoice !== false;
   return {
     body: {
-      tools: all.map(declared),
+      tools: all.map((tool) => declared(tool, strict.on)),
       ...(strict.on ? { strict_tools: true } : {}),
       ...(choice !== undefined && knowsChoice ? { tool_choice: choice } : {}),
     },
@@ -106,7 +106,9 @@ function strictness(tools: readonly FunctionTool[], quirks: CohereChatQuirks): {
   return { on: false, ignored: wanted.flatMap(({ at }) => (at === 'response_format' ? [] : [`${at}.strict`])) };
 }
 
-function declared({ name, description, parameters }: FunctionTool): Readonly<Record<string, unknown>> {
+/** Only schemas that are enforced have to be in the dialect for it; the others are but read. */
+function declared({ name, description, parameters }: FunctionTool, enforced: boolean): Readonly<Record<string, unknown>> {
   const schema = typeof parameters === 'object' ? parameters : { type: 'object', properties: {} };
-  return { type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters: schema } };
+  const written = enforced ? (structuredSchema(schema) ?? schema) : schema;
+  return { type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters: written } };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { textOf } from '../../core/chat.ts';
 import type { Annotation, ChatResponse } from '../../core/chat.ts';
 import { stopAt } from './stop-at.ts';
@@ -122,4 +123,21 @@ test('stop: a call that was open already keeps its arguments whole', () => {
     { type: 'end' },
   ]);
   assert.deepEqual(folded(out).choices[0]?.blocks, [call('f', '{"a":1}', 'c'), text('a')]);
+});
+
+test('stop: any text, in any blocks, is cut where the first stop string is complete', () => {
+  const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 8 });
+  const strings = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4 }), { maxLength: 3 });
+  fc.assert(
+    fc.property(fc.array(letters, { maxLength: 4 }), strings, (texts, stops) => {
+      const all = texts.join('');
+      let expected = all;
+      for (let end = 1; end <= all.length && expected === all; end++) {
+        const [longest] = stops.filter((stop) => all.slice(0, end).endsWith(stop)).toSorted((a, b) => b.length - a.length);
+        if (longest !== undefined) expected = all.slice(0, end - longest.length);
+      }
+      assert.equal(content(reshaped(() => stopAt(stops), said(...texts.map(text)))), expected);
+    }),
+    { numRuns: 200 },
+  );
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Annotation, Block, ProviderState } from '../../core/chat.ts';
 import { answer, call, reshaped, said, score, spelled, text, textAfter } from './testing.ts';
 import { thinkTags } from './think-tags.ts';
@@ -83,5 +84,22 @@ test('think tags: every choice has its own', () => {
   assert.deepEqual(
     reshaped(thinkTags, both).choices.map((choice) => choice.blocks),
     [[thought('a'), text('b')], [text('c')]],
+  );
+});
+
+test('think tags: any text, in any blocks, is told apart as one expression tells it', () => {
+  const piece = fc.constantFrom('<think>', '</think>', '<thinking>', '</thinking>', '<', '/', 'th', '\n', ' ', 'a', 'ink>');
+  fc.assert(
+    fc.property(fc.array(fc.array(piece, { maxLength: 5 }), { maxLength: 4 }), (pieces) => {
+      const texts = pieces.map((one) => one.join(''));
+      const all = texts.join('');
+      const [, , inside = '', answered = ''] = /^\s*<(think|thinking)>([^]*?)(?:<\/\1>[\r\n]*([^]*))?$/.exec(all) ?? [];
+      const tagged = /^\s*<(?:think|thinking)>/.test(all);
+      const got = blocks(...texts.map(text)) ?? [];
+      const joined = (type: string): string => got.map((block) => (block.type === type && 'text' in block ? block.text : '')).join('');
+      assert.equal(joined('reasoning'), tagged && inside.trim() !== '' ? inside : '');
+      assert.equal(joined('text'), tagged ? answered : all);
+    }),
+    { numRuns: 300 },
   );
 });
