@@ -37,7 +37,7 @@ export function awsAuthorizer(options: AwsOptions): Authorizer {
     const url = new URL(call.url);
     const region = regionOf(url.hostname, options.region, env);
     if (region === undefined) throw notSetUp(provider, 'has no region: set AWS_REGION.');
-    const identity = await until(credentials(), signal);
+    const identity = await until(credentials, signal);
     const { SignatureV4 } = await import('@smithy/signature-v4');
     const signer = new SignatureV4({ service, region, credentials: identity, sha256: Sha256 });
     const signed = await signer.sign(requestOf(call, url), { signingDate: now() });

@@ -38,7 +38,7 @@ export function googleAuthorizer({ provider, key, env }: GoogleOptions): Authori
       throw failure(provider, cause);
     }
   });
-  return (_call, signal) => until(headers(), signal);
+  return (_call, signal) => until(headers, signal);
 }
 
 interface ServiceAccount {

@@ -25,13 +25,13 @@ function described(cause: unknown): Error {
   return plain;
 }
 
-/** Waits no longer than the signal lets it; what is waited for goes on for the others who share it. */
-export async function until<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Waits no longer than the signal lets it; what is waited for goes on, for the others who share it. */
+export async function until<T>(start: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  shared.then(resolve, reject);
+  start().then(resolve, reject);
   try {
     return await promise;
   } finally {
