@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Config } from './config/settings.ts';
 import type { Handler } from './core/call.ts';
+import { GatewayError, withMessage } from './core/error.ts';
 import { createCatalog, routed } from './gateway/router.ts';
 import { createLlamaBackend } from './providers/llama/backend.ts';
 import { verifyChecksum } from './providers/llama/builtin.ts';
@@ -9,6 +10,15 @@ import { startEngine } from './providers/llama/engine-process.ts';
 import { createLibrary } from './providers/llama/library.ts';
 import { createEngineManager } from './providers/llama/manager.ts';
 import { localTargets } from './providers/llama/targets.ts';
+import { blot, createAuthorizer } from './providers/credentials.ts';
+import { createHttp } from './providers/http.ts';
+import type { Http } from './providers/http.ts';
+import { createImageFetcher } from './providers/image-fetcher.ts';
+import type { ImageFetcher } from './providers/image-fetcher.ts';
+import { inlineImages } from './providers/media.ts';
+import { LIST_TIMES } from './providers/remote/listed.ts';
+import { createRemoteSource } from './providers/remote/source.ts';
+import type { RemoteSource } from './providers/remote/source.ts';
 import { createServer } from './server/server.ts';
 import { createLogger } from './telemetry/log.ts';
 
@@ -26,6 +36,34 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+interface RemoteSettings {
+  readonly config: Config;
+  readonly http: Http;
+  readonly fetcher: ImageFetcher;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** The configured providers, each with what it needs to prove who we are. */
+function remoteSources({ config, http, fetcher, log, signal }: RemoteSettings): RemoteSource[] {
+  return config.providers.map(({ key, keyEnv, ...planned }) => {
+    const authorize = createAuthorizer({ provider: planned.id, auth: planned.auth, key, keyEnv, env: process.env });
+    const secrets = [...(key ? [key] : []), ...Object.values(planned.headers).map((value) => ({ reveal: () => value }))];
+    return createRemoteSource(
+      { ...planned, authorize },
+      {
+        http,
+        inlineImages: (request, inTime) => inlineImages(request, { fetcher, signal: inTime }),
+        scrub: (error) => withMessage(error, blot(error.message, secrets)),
+        times: LIST_TIMES,
+        now: () => performance.now(),
+        failed: (provider, error) => log.warn({ provider, err: error }, 'models of a provider could not be listed'),
+        signal,
+      },
+    );
+  });
+}
+
 /** Starts a whole server. Rejects where the address cannot be had. */
 export async function startServer({ config, version, log = createLogger(config.log) }: StartOptions): Promise<RunningServer> {
   const library = createLibrary({ dir: config.models.dir, builtIn: config.models.builtIn });
@@ -38,7 +76,13 @@ export async function startServer({ config, version, log = createLogger(config.l
     },
   });
   const backend = createLlamaBackend({ library, manager, settings: config.engine });
-  const catalog = createCatalog([localTargets(library, backend, config.engine)]);
+  const ending = new AbortController();
+  const userAgent = `parlance/${version}`;
+  const http = createHttp({ userAgent, env: process.env });
+  const fetcher = createImageFetcher({ userAgent });
+  const remote = remoteSources({ config, http, fetcher, log, signal: ending.signal });
+  const catalog = createCatalog([localTargets(library, backend, config.engine), ...remote], config.models.names);
+  for (const notice of config.notices) log.warn(notice);
   const handler: Handler = routed(catalog);
   const server = await createServer({
     config,
@@ -47,7 +91,7 @@ export async function startServer({ config, version, log = createLogger(config.l
     handler,
     models: {
       list: () => catalog.list(),
-      find: async (id) => (await catalog.find(id))?.card,
+      find: async (id) => (await catalog.resolve(id)).card,
     },
     ready: async () => {
       const models = await catalog.list();
@@ -64,7 +108,8 @@ export async function startServer({ config, version, log = createLogger(config.l
       try {
         await server.close(config.server.shutdownTimeoutMs);
       } finally {
-        await manager.close();
+        ending.abort(new GatewayError('cancelled', 'The server is stopping.'));
+        await Promise.all([manager.close(), http.close(), fetcher.close()]);
       }
     },
   };

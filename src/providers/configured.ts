@@ -98,7 +98,7 @@ function planOne(id: string, given: ProviderSettings, env: Env): PlannedProvider
   return {
     id,
     name: row?.name ?? id,
-    speaks: speech(wire, row, given.quirks),
+    speaks: speech(wire, row, given),
     baseUrl: baseUrl.replace(/\/+$/, ''),
     auth,
     key: key.key,
@@ -191,10 +191,12 @@ function authOf(row: ProviderRow | undefined, wire: WireName, hasKey: boolean): 
   return row?.local && hasKey && auth.scheme === 'bearer' ? { scheme: 'bearer' } : auth;
 }
 
-function speech(wire: WireName, row: ProviderRow | undefined, quirks: ProviderSettings['quirks']): Spoken {
-  const own = row?.speaks.wire === wire ? row.speaks.quirks : undefined;
+function speech(wire: WireName, row: ProviderRow | undefined, { quirks, baseUrl }: ProviderSettings): Spoken {
+  const own: object | undefined = row?.speaks.wire === wire ? row.speaks.quirks : undefined;
+  // what is known of a provider's answers is not known of whatever stands at another address
+  const trusted = baseUrl === undefined || row?.local ? {} : { faithful: false };
   // the settings' schema lets only quirks of this wire pass
-  return { wire, quirks: { ...own, ...quirks } } as Spoken;
+  return { wire, quirks: { ...own, ...(own && 'faithful' in own ? trusted : {}), ...quirks } } as Spoken;
 }
 
 function declared(model: string | DeclaredSettings): DeclaredModel {

@@ -190,17 +190,7 @@ test('cohere: fields without a counterpart are reported, its own pass', () => {
   assert.equal(body['logprobs'], true);
   assert.deepEqual(
     ignored.toSorted(),
-    [
-      'messages[0].content[0].cache_control',
-      'metadata',
-      'safety_identifier',
-      'service_tier',
-      'store',
-      'top_logprobs',
-      'unknown',
-      'user',
-      'verbosity',
-    ].toSorted(),
+    ['messages[0].content[0].cache_control', 'metadata', 'service_tier', 'store', 'top_logprobs', 'unknown', 'verbosity'].toSorted(),
   );
 });
 

@@ -43,8 +43,6 @@ export function writeRequest(request: ChatRequest, target: WireTarget<CohereChat
     ...extras(request, ignored),
   };
   if (request.verbosity) ignored.push('verbosity');
-  if (request.user !== undefined) ignored.push('user');
-  if (request.safetyIdentifier !== undefined) ignored.push('safety_identifier');
   return {
     body,
     reshape: [...(quirks.thinkTags ? [thinkTags] : []), ...tools.reshape, ...(later.length > 0 ? [() => stopAt(later)] : [])],

@@ -3,7 +3,7 @@ import { GatewayError, toGatewayError } from '../../core/error.ts';
 import { jsonOf, plainMessage } from '../../protocols/failure.ts';
 import type { Http } from '../http.ts';
 import { nextPageOf, parseListing } from '../listing.ts';
-import type { ListedModel } from '../listing.ts';
+import type { ListedModel } from '../listing/model.ts';
 import type { Provider } from '../provider.ts';
 
 /** Milliseconds. */

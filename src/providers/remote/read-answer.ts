@@ -53,11 +53,11 @@ export async function* readBatches(
   try {
     for await (const chunk of bytes) {
       const batch = decodeAll(frames.push(chunk));
-      if (batch.events.length > 0) yield batch;
+      if (batch.events.length > 0 || batch.raw) yield batch;
       if (isOver(batch)) return;
     }
     const rest = decodeAll(frames.end());
-    if (rest.events.length > 0) yield rest;
+    if (rest.events.length > 0 || rest.raw) yield rest;
     if (isOver(rest)) return;
     yield joined([scrubbed(decoder.end())]);
   } catch (cause) {

@@ -2,10 +2,9 @@
 import type { ModelCard, Target } from '../../core/call.ts';
 import { wires } from '../../protocols/index.ts';
 import type { Wire, WireTarget } from '../../protocols/wire.ts';
-import type { ListedModel } from '../listing.ts';
+import type { ListedModel } from '../listing/model.ts';
 import { factsOf, knownModels } from '../models/facts.ts';
-import type { KnownModel } from '../models/facts.ts';
-import type { DeclaredModel, Provider } from '../provider.ts';
+import type { Provider } from '../provider.ts';
 import type { Spoken } from '../row.ts';
 import { createRemoteBackend } from './backend.ts';
 import type { RemoteParts } from './backend.ts';
@@ -60,31 +59,31 @@ export function createRemoteSource(provider: Provider, parts: RemoteParts & List
   };
 }
 
-type Said = Pick<KnownModel, 'contextWindow' | 'maxOutputTokens' | 'capabilities' | 'pricing'> &
-  Partial<Pick<KnownModel, 'created' | 'ownedBy'>>;
+type Said = Partial<Pick<ListedModel, 'created' | 'ownedBy' | 'contextWindow' | 'maxOutputTokens' | 'capabilities' | 'pricing'>>;
 
-/** What several sources say of a model, the first that says something about a field being right. */
-function cardOf(provider: Provider, id: string, sources: readonly (Said | DeclaredModel | undefined)[]): ModelCard {
-  const said = sources.filter((source) => source !== undefined).toReversed() as readonly Said[];
-  const merged: Said = Object.assign({}, ...said.map(given));
-  const capabilities = Object.assign({}, ...said.map((one) => given(one.capabilities ?? {}))) as ModelCard['capabilities'];
-  const pricing = Object.assign({}, ...said.map((one) => given(one.pricing ?? {}))) as NonNullable<ModelCard['pricing']>;
+/** What several sources say of a model; the first that says something about a field is right. */
+function cardOf(provider: Provider, id: string, sources: readonly (Said | undefined)[]): ModelCard {
+  const said = sources.filter((source) => source !== undefined);
+  const first = <K extends keyof Said>(key: K): Said[K] | undefined => said.find((one) => one[key] !== undefined)?.[key];
+  const contextWindow = first('contextWindow');
+  const maxOutputTokens = first('maxOutputTokens');
+  const pricing = joined(said.map((one) => one.pricing));
   return {
     id,
-    created: merged.created ?? 0,
-    ownedBy: merged.ownedBy ?? provider.id,
+    created: first('created') ?? 0,
+    ownedBy: first('ownedBy') ?? provider.id,
     provider: provider.id,
     endpoints: ['/v1/chat/completions'],
-    ...(merged.contextWindow === undefined ? {} : { contextWindow: merged.contextWindow }),
-    ...(merged.maxOutputTokens === undefined ? {} : { maxOutputTokens: merged.maxOutputTokens }),
-    capabilities,
+    ...(contextWindow === undefined ? {} : { contextWindow }),
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    capabilities: joined(said.map((one) => one.capabilities)),
     ...(Object.keys(pricing).length > 0 ? { pricing } : {}),
   };
 }
 
-/** Only the fields that have a value: an absent one must not hide another source's. */
-function given(fields: object): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** All fields of all objects; where several have one, it is the first object's. */
+function joined<T extends object>(objects: readonly (T | undefined)[]): T {
+  return Object.assign({}, ...objects.toReversed()) as T;
 }
 
 function modelOf(provider: Provider, upstream: string, card: ModelCard) {
