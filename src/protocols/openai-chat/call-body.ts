@@ -3,7 +3,7 @@ import type { ChatRequest } from '../../core/chat.ts';
 import { fields } from '../json.ts';
 import { stopAt } from '../reshape/stop-at.ts';
 import type { Reshape, WireTarget } from '../wire.ts';
-import { withoutNulls, writeMessages } from './call-messages.ts';
+import { picked, withoutNulls, writeMessages } from './call-messages.ts';
 import type { Writable } from './call-messages.ts';
 import { writeTools } from './call-tools.ts';
 import type { OpenAIChatQuirks } from './quirks.ts';
@@ -61,7 +61,7 @@ export function writeBody(request: ChatRequest, target: WireTarget<OpenAIChatQui
   const body: Writable = {
     model: target.upstreamModel,
     messages: tools.instruction === undefined ? messages : instructed(messages, tools.instruction),
-    ...copied(request.raw),
+    ...picked(request.raw, (key, value) => value !== null && !WRITTEN.has(key)),
     ...writeLimit(request, quirks),
     ...(request.n > 1 ? { n: request.n } : {}),
     ...stop.body,
@@ -73,14 +73,6 @@ export function writeBody(request: ChatRequest, target: WireTarget<OpenAIChatQui
   const sent = select({ body, request, quirks, ignored });
   for (const [key, value] of Object.entries(quirks.defaults ?? {})) sent[key] ??= value;
   return { body: sent, ignored, reshape: [...tools.reshape, ...stop.reshape] };
-}
-
-function copied(raw: Fields): Writable {
-  const body: Writable = {};
-  for (const [key, value] of Object.entries(raw)) {
-    if (value !== null && !WRITTEN.has(key)) body[key] = value;
-  }
-  return body;
 }
 
 function writeLimit({ maxTokens, raw }: ChatRequest, quirks: OpenAIChatQuirks): Fields {
@@ -162,18 +154,18 @@ function select({ body, request, quirks, ignored }: Writing & { readonly quirks:
   const { accepts, refuses, renames } = quirks;
   if (!accepts && !refuses && !renames) return body;
   const written = new Set(Object.values(quirks.efforts ?? {}).flatMap(Object.keys));
-  const sent: Writable = {};
+  const taken = (key: string): boolean =>
+    ESSENTIAL.has(key) || (!refuses?.includes(key) && (!accepts || accepts.includes(key) || written.has(key)));
   for (const [key, value] of Object.entries(body)) {
-    const taken = !refuses?.includes(key) && (!accepts || accepts.includes(key) || written.has(key));
-    if (taken || ESSENTIAL.has(key)) {
-      sent[renames?.[key] ?? key] = value;
-      continue;
-    }
-    const path = key === 'max_tokens' || key === 'max_completion_tokens' ? spelledLimit(request) : key;
-    const added = key === 'parallel_tool_calls' && request.raw[key] == null;
-    if (!added && asks(key, value)) ignored.push(path);
+    // what a request in the older form implies was not asked for
+    const implied = key === 'parallel_tool_calls' && request.raw[key] == null;
+    if (!taken(key) && !implied && asks(key, value)) ignored.push(key in request.raw ? key : spelledLimit(request));
   }
-  return sent;
+  return Object.fromEntries(
+    Object.entries(body)
+      .filter(([key]) => taken(key))
+      .map(([key, value]) => [renames?.[key] ?? key, value]),
+  );
 }
 
 function spelledLimit({ raw }: ChatRequest): string {

@@ -14,6 +14,9 @@ export type Writable = Record<string, unknown>;
 /** Fields that only answers have, beside those that every message has. */
 const OF_ANSWERS = ['refusal', 'annotations', 'audio'] as const;
 
+/** Extensions of ours on an assistant's turn. */
+const OURS: ReadonlySet<string> = new Set(['provider_state', 'reasoning_content']);
+
 interface Writing {
   readonly quirks: OpenAIChatQuirks;
   readonly provider: string;
@@ -37,17 +40,13 @@ export function writeMessages(request: ChatRequest, target: WireTarget<OpenAICha
 function writeMessage(raw: Fields, message: Message | undefined, at: Writing & { readonly index: number }): Writable {
   const { quirks, ignored, index, idOf } = at;
   const path = `messages[${index}]`;
-  const made: Writable = {};
-  for (const [key, value] of Object.entries(raw)) {
-    if (value === null && key !== 'content') continue;
-    if (key !== 'provider_state' && key !== 'reasoning_content') made[key] = value;
-  }
+  const made = picked(raw, (key, value) => (value !== null || key === 'content') && !(raw['role'] === 'assistant' && OURS.has(key)));
   if (made['role'] === 'developer' && quirks.developerRole === false) made['role'] = 'system';
   if (quirks.names === false && made['name'] !== undefined && made['role'] !== 'function') {
     delete made['name'];
     ignored.push(`${path}.name`);
   }
-  if (made['role'] === 'function' && quirks.functions === false) return functionResult(made, message);
+  if (made['role'] === 'function' && quirks.functions === false) return functionResult(made, message, idOf);
   made['content'] = writeContent(made['content'], made['role'], { ...at, path });
   if (made['content'] === undefined) delete made['content'];
   if (made['role'] === 'tool') made['tool_call_id'] = idOf(text(made['tool_call_id']) ?? '');
@@ -56,8 +55,8 @@ function writeMessage(raw: Fields, message: Message | undefined, at: Writing & {
 }
 
 /** A result in the older form: the call's id is the one that its call was given. */
-function functionResult(made: Writable, message: Message | undefined): Writable {
-  return { role: 'tool', tool_call_id: message?.toolCallId ?? '', content: made['content'] ?? '' };
+function functionResult(made: Writable, message: Message | undefined, idOf: (id: string) => string): Writable {
+  return { role: 'tool', tool_call_id: idOf(message?.toolCallId ?? ''), content: made['content'] ?? '' };
 }
 
 function writeAssistant(made: Writable, message: Message | undefined, at: Writing & { readonly path: string }): void {
@@ -140,10 +139,9 @@ function writePart(part: Fields, path: string, quirks: OpenAIChatQuirks): Fields
     const message = `Unsupported value: '${path}' is a part of type '${String(type)}', which this provider does not take. Expected one of: ${taken}.`;
     throw new GatewayError('unsupported_value', message, { param: path });
   }
-  const made: Writable = {};
-  for (const [key, value] of Object.entries(part)) {
-    if (value !== null) made[key] = typeof value === 'object' ? withoutNulls(fields(value)) : value;
-  }
+  const made = withoutNulls(part);
+  const inner = text(type) ?? '';
+  if (typeof made[inner] === 'object') made[inner] = withoutNulls(fields(made[inner]));
   return marked(made, quirks);
 }
 
@@ -160,5 +158,10 @@ export function marked(part: Writable, { cacheMarks }: OpenAIChatQuirks): Writab
 
 /** A copy without fields that are null: for an optional field that says "not given", but not every provider reads it so. */
 export function withoutNulls(value: Fields): Writable {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== null));
+  return picked(value, (_, item) => item !== null);
+}
+
+/** A copy of some of the fields. Any name is a field like others, `__proto__` too. */
+export function picked(value: Fields, wanted: (key: string, item: unknown) => boolean): Writable {
+  return Object.fromEntries(Object.entries(value).filter(([key, item]) => wanted(key, item)));
 }

@@ -45,16 +45,17 @@ export interface Cleaning {
 export function cleanSchema(schema: unknown, path: string, cleaning: Cleaning): unknown {
   if (Array.isArray(schema)) return schema.map((item: unknown, at) => cleanSchema(item, `${path}[${at}]`, cleaning));
   if (typeof schema !== 'object' || schema === null) return schema;
-  const clean: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(schema)) {
-    const at = `${path}.${key}`;
-    if (cleaning.refused.has(key)) {
-      if (!REMARKS.has(key)) cleaning.ignored.push(at);
-      continue;
-    }
-    clean[key] = NAMED.has(key) ? cleanNamed(value, at, cleaning) : NESTED.has(key) ? cleanSchema(value, at, cleaning) : value;
-  }
-  return clean;
+  const kept = Object.entries(schema).filter(([key]) => {
+    const refused = cleaning.refused.has(key);
+    if (refused && !REMARKS.has(key)) cleaning.ignored.push(`${path}.${key}`);
+    return !refused;
+  });
+  return Object.fromEntries(kept.map(([key, value]) => [key, cleanKeyword(key, value, { path: `${path}.${key}`, cleaning })]));
+}
+
+function cleanKeyword(key: string, value: unknown, { path, cleaning }: { path: string; cleaning: Cleaning }): unknown {
+  if (NAMED.has(key)) return cleanNamed(value, path, cleaning);
+  return NESTED.has(key) ? cleanSchema(value, path, cleaning) : value;
 }
 
 function cleanNamed(schemas: unknown, path: string, cleaning: Cleaning): unknown {
