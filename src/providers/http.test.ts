@@ -406,11 +406,13 @@ test('http: a tunnel through the proxy that the environment names, with its pass
 test('http: http goes to the proxy by its whole address; NO_PROXY and this machine go without', async (t) => {
   const upstream = await server(t, (_request, response) => response.end('direct'));
   const via = await proxy(t, upstream);
-  const http = client(t, { env: { http_proxy: `127.0.0.1:${via.port}`, no_proxy: '.example, 0.0.0.0' } });
+  const http = client(t, { env: { http_proxy: `127.0.0.1:${via.port}`, no_proxy: '.example, 192.0.2.1' } });
   assert.equal(await (await send(http, 'http://api.provider.test/v1?a=1')).text(), 'by proxy');
   assert.equal(await (await send(http, upstream.url)).text(), 'direct');
   assert.equal(await (await send(http, `http://localhost:${upstream.port}`)).text(), 'direct');
   assert.equal(await (await send(http, `http://0.0.0.0:${upstream.port}`)).text(), 'direct');
+  // an address of nobody (RFC 5737), which the proxy would answer for
+  await assert.rejects(send(http, 'http://192.0.2.1/', { timeouts: { connectMs: 1 } }), GatewayError);
   assert.deepEqual(via.asked, ['POST http://api.provider.test/v1?a=1']);
 });
 

@@ -48,7 +48,6 @@ const NEXT_ADDRESS_MS = 500;
 export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
   const proxies = proxiesOf(env);
   const dispatchers = new Map<string, Dispatcher>();
-  if (proxies) dispatcherOf(0, true);
 
   // the time for connecting belongs to a pool, all other limits to a request
   function dispatcherOf(connectMs: number, proxied: boolean): Dispatcher {
@@ -143,9 +142,10 @@ function proxyAgent(proxies: Proxies, connectMs: number, ca: string | undefined)
   });
 }
 
-/** A proxy never reaches a server of this machine. */
+/** A proxy never reaches a server of this machine. `0.0.0.0` is what such servers say they listen on, and people copy it. */
 function isThisMachine(hostname: string): boolean {
   const name = hostname.replace(/\.$/, '');
+  if (name === '0.0.0.0' || name === '[::]') return true;
   return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(name);
 }
 

@@ -184,9 +184,12 @@ test('aws: the signal ends the waiting for credentials', async (t) => {
   const env = await emptyHome(t);
   const controller = new AbortController();
   const reason = new Error('gone');
-  const silent = await serving(() => controller.abort(reason));
-  t.after(() => silent.stop());
-  process.env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] = silent.url;
+  const late = await serving((_request, response) => {
+    controller.abort(reason);
+    response.end(JSON.stringify({ AccessKeyId: 'ROLE1', SecretAccessKey: 's', Token: 't', Expiration: '2100-01-01T00:00:00Z' }));
+  });
+  t.after(() => late.stop());
+  process.env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] = late.url;
   t.after(() => delete process.env['AWS_CONTAINER_CREDENTIALS_FULL_URI']);
   const authorize = awsAuthorizer({ provider: 'bedrock', service: 'bedrock', env });
   await assert.rejects(authorize(CALL, controller.signal), (error) => error === reason);
