@@ -162,6 +162,12 @@ test('responses: texts of several messages are joined with nothing between, in s
   assert.deepEqual(states, [state('commentary'), state('commentary'), state('final_answer')]);
 });
 
+test('responses: a phase that is told only at the end counts too', () => {
+  const frames = [added(0, message([])), delta(0, 'x'), done(0, message([part('x')], { phase: 'commentary' }))];
+  const [block] = blocksOf(folded(eventsOf([created, ...frames, completed()])));
+  assert.deepEqual(block, { type: 'text', text: 'x', state: { owner: 'p', data: { phase: 'commentary' } } });
+});
+
 test('responses: citations count from the beginning of the whole text, in UTF-16 units', () => {
   const cite = (start: number, end: number) => ({
     type: 'url_citation',

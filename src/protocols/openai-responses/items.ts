@@ -64,15 +64,15 @@ function createRest(): (index: number, piece: string, whole: boolean) => string 
 /** A message: each of its parts is a block. What its parts say is joined as it stands, also with other messages' text. */
 export function createMessage(context: ItemContext, added: ItemFields): GrowingItem {
   const { answer } = context;
-  const runs = new Map<number, Run>();
+  const runs = new Map<number, { readonly type: 'text' | 'refusal'; readonly run: Run }>();
   const rest = createRest();
   let phase = phaseOf(added);
 
   const runAt = (index: number, type: 'text' | 'refusal'): Run => {
     const known = runs.get(index);
-    if (known) return known;
+    if (known) return known.run;
     const run = createRun(answer, { type }, type === 'text' ? keepPhase : NOTHING);
-    runs.set(index, run);
+    runs.set(index, { type, run });
     return run;
   };
   const keepPhase = (block: number): void => {
@@ -93,7 +93,10 @@ export function createMessage(context: ItemContext, added: ItemFields): GrowingI
     },
     cite: (index, annotation) => runAt(index, 'text').cite(annotation),
     finish(item) {
+      const late = phase === undefined;
       phase ??= phaseOf(item);
+      // some hosts tell it only now, when texts have begun already
+      if (late) for (const { type, run } of runs.values()) if (type === 'text' && run.opened) keepPhase(run.open());
       const parts = typeof item.content === 'string' ? [{ type: 'output_text', text: item.content }] : list(item.content);
       for (const [index, part] of parts.map(fields).entries()) {
         const words = text(part.type === 'refusal' ? part.refusal : part.text) ?? '';
@@ -101,7 +104,7 @@ export function createMessage(context: ItemContext, added: ItemFields): GrowingI
         say(index, type, { text: words, whole: true, logprobs: part.logprobs });
         for (const annotation of list(part.annotations)) runAt(index, 'text').cite(annotation);
       }
-      for (const run of runs.values()) run.end();
+      for (const { run } of runs.values()) run.end();
     },
   };
 }
