@@ -26,7 +26,7 @@ export function countedTool(item: Readonly<Record<string, unknown>>): string | u
   return TOOLS[type] ?? (type === 'custom_tool_call' ? text(item.name) : undefined);
 }
 
-/** xAI counts what it charges in ticks: https://docs.x.ai/developers/cost-tracking */
+/** Ticks, in which the charge of `cost_in_usd_ticks` is counted: https://docs.x.ai/developers/cost-tracking */
 const TICKS_PER_DOLLAR = 10_000_000_000;
 
 /**
