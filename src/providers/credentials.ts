@@ -1,5 +1,4 @@
 /** What proves to a provider who we are, and how it is kept out of messages. */
-import { GatewayError } from '../core/error.ts';
 import { awsAuthorizer } from './credentials/aws.ts';
 import { googleAuthorizer } from './credentials/google.ts';
 import { keyProblem, notSetUp } from './credentials/problem.ts';
@@ -88,17 +87,4 @@ export function blot(text: string, secrets: readonly Secret[]): string {
   const words = secrets.map((secret) => secret.reveal().trim()).filter((word) => word.length >= SHORTEST_SECRET);
   // the longest first: one may be the beginning of another
   return words.sort((a, b) => b.length - a.length).reduce((clean, word) => clean.replaceAll(word, '[key]'), text);
-}
-
-/** An error with its message blotted; the same one where there was nothing to blot. */
-export function blotError(error: GatewayError, secrets: readonly Secret[]): GatewayError {
-  const message = blot(error.message, secrets);
-  if (message === error.message) return error;
-  const { kind, status, type, code, param, retryAfterMs, cause } = error;
-  return new GatewayError(kind, message, {
-    param,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(kind === 'reported' ? { reported: { status, type, code } } : {}),
-    ...(cause === undefined ? {} : { cause }),
-  });
 }
