@@ -148,7 +148,8 @@ export function createDecoder(facts: AnswerFacts): Decoder {
   }
 
   function opened(index: number, kind: Kind, of: { readonly own?: Growing['own']; readonly tool?: StreamBlock }): Growing {
-    close(index);
+    // citations of a block may come before its text: they wait for it
+    if (open.has(index)) close(index);
     // blocks come one after the other: the next one ends those that nobody ended
     for (const [other, { kind: before }] of open) if (before === 'text' || before === 'reasoning') close(other);
     for (const one of pending) if (one.index !== index && !open.has(one.index)) cite(one.index);

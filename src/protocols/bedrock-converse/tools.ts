@@ -88,8 +88,8 @@ function searchTool({ extras, raw }: ChatRequest, { quirks, ignored }: ToolRules
 function wantedChoice({ toolChoice }: ChatRequest, answer: FunctionTool | undefined): Wanted {
   if (toolChoice.mode === 'named') return { name: toolChoice.name };
   if (toolChoice.mode === 'required') return 'any';
-  if (!answer) return 'auto';
-  return toolChoice.mode === 'none' ? { name: answer.name } : 'any';
+  // beside no other tool that is the answer's; more models take `any` than a name
+  return answer ? 'any' : 'auto';
 }
 
 /** `auto` is the default, and not every model takes it in words. */
