@@ -27,7 +27,7 @@ const REQUESTS: Readonly<Record<string, Body>> = {
   'a stop string': { ...SAY, stop: ['o'], temperature: 0 },
   'a biased token': { ...SAY, logit_bias: { '0': -100, '2': -100 } },
   'a tool': { ...SAY, max_completion_tokens: 200, temperature: 0, tools: [cityTool], tool_choice: 'required' },
-  'a schema': { ...SAY, max_completion_tokens: 200, temperature: 0, response_format: schemaFormat(CITY) },
+  'a schema': { ...SAY, max_completion_tokens: 200, temperature: 0, ...schemaFormat(CITY) },
   'a developer message': { ...SAY, messages: [{ role: 'developer', content: 'Be brief.' }, ...SAY.messages] },
 };
 
