@@ -47,7 +47,7 @@ export interface Sent extends Prepared {
 /** A client's request, sent. */
 export function send(more: Readonly<Record<string, unknown>> = {}, asked: Asked = {}): Sent {
   const prepared = anthropicMessagesWire.prepare(requestOf(more), targetOf(asked), head);
-  const body: SentBody = JSON.parse(prepared.call.body);
+  const body = JSON.parse(prepared.call.body) as SentBody;
   return { ...prepared, body };
 }
 
