@@ -145,6 +145,11 @@ test('bedrock: a prompt beyond the context has the contract’s code', () => {
   }
 });
 
+test('bedrock: servers in front of the runtime may put the error in an envelope', () => {
+  const { status, message } = error(429, { type: 'error', error: { type: 'rate_limit_error', message: 'Slow down.' } });
+  assert.deepEqual([status, message], [429, 'Slow down.']);
+});
+
 test('bedrock: errors that are pages or nothing at all are errors in words', () => {
   assert.equal(error(502, '<html><head><title>502 Bad Gateway</title></head></html>').message, '502 Bad Gateway');
   assert.equal(error(400, '').message, 'The provider answered with status 400.');

@@ -54,7 +54,7 @@ interface Exception {
 
 function errorOf({ name, body, status, plain = '', retryAfterMs }: Exception): GatewayError {
   const said = fields(body);
-  const message = text(said.message) ?? text(said.Message) ?? text(said.errorMessage) ?? plain;
+  const message = text(said.message) ?? text(said.Message) ?? text(said.errorMessage) ?? text(fields(said.error).message) ?? plain;
   const original = text(said.originalMessage);
   const words = original !== undefined && !message.includes(original) ? `${message} ${original}`.trim() : message;
   const own = count(said.originalStatusCode);
@@ -97,4 +97,9 @@ export function errorBody(body: unknown): GatewayError {
   return errorOf({ name, body });
 }
 
-const typeOf = (said: Readonly<Record<string, unknown>>): string | undefined => text(said.__type) ?? text(said.code) ?? text(said.type);
+/** The exception that a body names, in any of the places where services put it. */
+function typeOf(said: Readonly<Record<string, unknown>>): string | undefined {
+  return [said.__type, said.code, said.type]
+    .map(text)
+    .find((name) => name !== undefined && /(?:Exception|Error|Failure|Client)(?::|$)/.test(name));
+}
