@@ -72,14 +72,15 @@ export function createArgsWriter(): ArgsWriter {
 
   function end(): string {
     let out = endString() + close(1);
-    for (const key of late)
-      out += `${open.length === 0 ? '{' : ','}${JSON.stringify(key)}:${jsonOf(root.members.get(key) ?? 'null')}${opened()}`;
+    for (const key of late) out += `${next()}${JSON.stringify(key)}:${jsonOf(root.members.get(key) ?? 'null')}`;
     return `${out}${open.length === 0 ? '{' : ''}}`;
   }
 
-  function opened(): string {
-    if (open.length === 0) open.push({ key: '', group: root });
-    return '';
+  /** What stands before a member of the whole: its members are not all written, some wait for the end. */
+  function next(): string {
+    if (open.length > 0) return ',';
+    open.push({ key: '', group: root });
+    return '{';
   }
 
   function endString(): string {
@@ -109,13 +110,13 @@ export function createArgsWriter(): ArgsWriter {
       keep(root, path, json);
       return before;
     }
-    const lead = before + close(depth) + (open.length === 0 ? `{${opened()}` : '');
-    return lead + write(inside, path.slice(depth - 1), json);
+    return before + close(depth) + write(inside, path.slice(depth - 1), json);
   }
 
   function write(inside: Group, path: readonly Key[], json: string): string {
     const [key = '', ...rest] = path;
-    const name = `${inside.members.size > 0 ? ',' : ''}${inside.array ? '' : `${JSON.stringify(key)}:`}`;
+    const between = inside === root ? next() : inside.members.size > 0 ? ',' : '';
+    const name = between + (inside.array ? '' : `${JSON.stringify(key)}:`);
     if (rest.length === 0) {
       inside.members.set(key, json);
       return name + json;

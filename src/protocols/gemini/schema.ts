@@ -53,7 +53,9 @@ export function cleanSchema(schema: JsonSchema | undefined): Fields {
 function clean(schema: unknown): Fields {
   const cleaned: Record<string, unknown> = {};
   for (const [word, value] of Object.entries(fields(schema))) write(cleaned, word, value);
-  return cleaned;
+  if (cleaned['$ref'] === undefined) return cleaned;
+  // beside a reference it takes nothing but words that begin like it
+  return Object.fromEntries(Object.entries(cleaned).filter(([word]) => word.startsWith('$')));
 }
 
 function write(into: Record<string, unknown>, word: string, value: unknown): void {
@@ -109,5 +111,10 @@ export function parametersOf(schema: JsonSchema | undefined): Fields | undefined
     (word) => typeof cleaned[word] === 'string' || typeof cleaned[word] === 'object',
   );
   if (bare && !other) return undefined;
-  return type === undefined && cleaned['$ref'] === undefined ? { type: 'object', ...cleaned } : cleaned;
+  return type === undefined ? withWords(cleaned, { type: 'object' }) : cleaned;
+}
+
+/** The schema with these words before its own; a reference stands alone. */
+export function withWords(cleaned: Fields, words: Fields): Fields {
+  return cleaned['$ref'] === undefined ? { ...words, ...cleaned } : cleaned;
 }

@@ -5,7 +5,7 @@ import { customAsFunction, customFromFunctions } from '../reshape/custom-tools.t
 import type { Reshape } from '../wire.ts';
 import { fields } from '../json.ts';
 import type { Traits } from './family.ts';
-import { cleanSchema, parametersOf } from './schema.ts';
+import { cleanSchema, parametersOf, withWords } from './schema.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -108,7 +108,7 @@ function answerDeclaration({ description, schema }: Extract<JsonFormat, { readon
   return {
     name,
     description: description ? `${said} ${description}` : said,
-    parametersJsonSchema: { type: 'object', ...cleanSchema(schema) },
+    parametersJsonSchema: withWords(cleanSchema(schema), { type: 'object' }),
   };
 }
 
@@ -116,7 +116,7 @@ function formatFields(format: JsonFormat): Fields {
   const responseMimeType = 'application/json';
   if (format.type === 'json_object') return { responseMimeType };
   const described = format.description === undefined ? {} : { description: format.description };
-  return { responseMimeType, responseJsonSchema: { ...described, ...cleanSchema(format.schema) } };
+  return { responseMimeType, responseJsonSchema: withWords(cleanSchema(format.schema), described) };
 }
 
 interface ChoiceOptions extends PlanOptions {
