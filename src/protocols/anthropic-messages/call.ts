@@ -133,11 +133,12 @@ function callOf(body: Fields, { request, target, quirks, betas }: Sending): Http
 
 const THOUGHTS: ReadonlySet<unknown> = new Set(['thinking', 'redacted_thinking']);
 
-/** Results of tools are due to a turn that does not begin with its thinking. */
+/** Results of tools are due to a run of turns in which no thinking stands: it would have to begin with some. */
 function lostThinking(turns: readonly Turn[]): boolean {
-  const last = turns.findLastIndex(({ role }) => role === 'assistant');
-  if (last < 0 || !answersCalls(turns[last + 1])) return false;
-  return !THOUGHTS.has(turns[last]?.drafts[0]?.part.type);
+  const last = turns.at(-1);
+  if (!answersCalls(last)) return false;
+  const asked = turns.findLastIndex((turn) => turn.role === 'user' && !answersCalls(turn));
+  return !turns.slice(asked + 1).some(({ drafts }) => THOUGHTS.has(drafts[0]?.part.type));
 }
 
 interface Replaying {

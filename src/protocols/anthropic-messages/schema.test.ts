@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonSchema } from '../../core/chat.ts';
 import { closedSchema, inputSchema } from './schema.ts';
 
 const object = (properties: object, more: object = {}) => ({ type: 'object', properties, ...more });
@@ -54,7 +55,7 @@ test('anthropic: references within stay, with what they refer to', () => {
 });
 
 test('anthropic: a schema that would mean something else when closed is none', () => {
-  const beyond = [
+  const beyond: readonly JsonSchema[] = [
     true,
     {},
     { type: 'object' },
@@ -66,10 +67,14 @@ test('anthropic: a schema that would mean something else when closed is none', (
     object({ a: { allOf: [text, text] } }),
     object({ a: { $ref: '#/$defs/a' } }, { $defs: { a: object({ again: { $ref: '#/$defs/a' } }) } }),
     object({ a: { $ref: '#' } }),
+    object({ a: object({ b: text }, { anyOf: [object({ c: text })] }) }),
     object({ a: { $ref: 'https://a.test/schema' } }),
     object({ a: { $ref: '#/$defs/missing' } }),
   ];
   for (const schema of beyond) assert.equal(closedSchema(schema), undefined, JSON.stringify(schema));
+  let deep: object = text;
+  for (let depth = 0; depth < 5000; depth++) deep = object({ deep });
+  assert.equal(closedSchema({ ...deep }), undefined);
 });
 
 test('anthropic: the input of a tool is an object', () => {

@@ -42,71 +42,96 @@ const BEYOND = [
   '$dynamicRef',
 ] as const;
 
-class NotExpressible extends Error {}
+/** Schemas nested deeper than this are not held to. */
+const DEEPEST = 64;
 
 /**
  * The schema as generation can be held to: every object closed, bounds told in words. Undefined where that would change
  * what it means: open maps, objects of any content, recursion, references to elsewhere.
  */
 export function closedSchema(schema: JsonSchema): Node | undefined {
-  try {
-    const root = fields(schema);
-    checkReferences(root);
-    return closed(schema);
-  } catch (cause) {
-    if (cause instanceof NotExpressible) return undefined;
-    throw cause;
-  }
+  return refersWithin(fields(schema)) ? closed(schema, 0) : undefined;
 }
 
-function closed(schema: unknown): Node {
+function closed(schema: unknown, depth: number): Node | undefined {
   const node = fields(schema);
-  if (typeof schema === 'boolean' || BEYOND.some((key) => key in node)) throw new NotExpressible();
-  if (Array.isArray(node.type)) return ofTypes(node, node.type as readonly unknown[]);
   const all = list(node.allOf);
-  if (all.length > 1) throw new NotExpressible();
-  if (all.length === 1) {
-    return closed({ ...fields(all[0]), ...without(node, 'allOf') });
-  }
-  const result: Record<string, unknown> = {};
-  for (const key of KEPT) if (key in node) result[key] = node[key];
-  const untold = leftover(node);
-  const described = [text(node.description), untold].filter((part) => part !== undefined).join('\n\n');
-  if (described !== '') result.description = described;
-  const format = text(node.format);
-  if (format !== undefined && FORMATS.has(format)) result.format = format;
-  if (node.minItems === 0 || node.minItems === 1) result.minItems = node.minItems;
+  if (typeof schema === 'boolean' || depth > DEEPEST || all.length > 1 || BEYOND.some((key) => key in node)) return undefined;
+  if (Array.isArray(node.type)) return ofTypes(node, depth);
+  if (all.length === 1) return closed({ ...fields(all[0]), ...without(node, 'allOf') }, depth + 1);
   const branches = [...list(node.anyOf), ...list(node.oneOf)];
-  if (branches.length > 0) result.anyOf = branches.map(closed);
-  for (const key of ['$defs', 'definitions']) if (key in node) result[key] = each(node[key], closed);
-  if (node.type === 'object' || 'properties' in node) Object.assign(result, closedObject(node));
-  else if (node.type === 'array') result.items = closed(node.items ?? true);
-  else if (!saysSomething(result)) throw new NotExpressible();
-  return result;
+  const isObject = node.type === 'object' || 'properties' in node;
+  // closed alternatives would rule out the closed object beside them
+  if (isObject && branches.length > 0) return undefined;
+  const inner = isObject ? closedObject(node, depth) : node.type === 'array' ? closedList(node, depth) : {};
+  const alternatives = allOf(branches.map((branch) => closed(branch, depth + 1)));
+  const shared = closedMaps(node, ['$defs', 'definitions'], depth);
+  if (!inner || !alternatives || !shared) return undefined;
+  const result = { ...kept(node), ...inner, ...shared, ...(branches.length > 0 ? { anyOf: alternatives } : {}) };
+  return saysSomething(result) ? result : undefined;
 }
 
 const saysSomething = (node: Node): boolean => ['type', 'enum', 'const', '$ref', 'anyOf'].some((key) => key in node);
 
-/** Lists of types are written as alternatives, each with what concerns it. */
-function ofTypes(node: Node, types: readonly unknown[]): Node {
-  const { description, enum: values, ...rest } = without(node, 'type');
-  const said = description === undefined ? {} : { description };
-  if (values !== undefined) return closed({ ...rest, ...said, enum: values });
-  return { ...said, anyOf: types.map((type) => (type === 'null' ? { type } : closed({ ...rest, type }))) };
+/** The items, where none of them is missing. */
+function allOf<T>(items: readonly (T | undefined)[]): readonly T[] | undefined {
+  const there = items.filter((item) => item !== undefined);
+  return there.length === items.length ? there : undefined;
 }
 
-function closedObject(node: Node): Node {
+/** Keywords that stay, and words for those that cannot. */
+function kept(node: Node): Node {
+  const result: Record<string, unknown> = {};
+  for (const key of KEPT) if (key in node) result[key] = node[key];
+  const described = [text(node.description), leftover(node)].filter((part) => part !== undefined).join('\n\n');
+  if (described !== '') result.description = described;
+  const format = text(node.format);
+  if (format !== undefined && FORMATS.has(format)) result.format = format;
+  if (node.minItems === 0 || node.minItems === 1) result.minItems = node.minItems;
+  return result;
+}
+
+/** Lists of types are written as alternatives, each with what concerns it. */
+function ofTypes(node: Node, depth: number): Node | undefined {
+  const { description, enum: values, ...rest } = without(node, 'type');
+  const said = description === undefined ? {} : { description };
+  if (values !== undefined) return closed({ ...rest, ...said, enum: values }, depth + 1);
+  const types = list(node.type);
+  const anyOf = allOf(types.map((type) => (type === 'null' ? { type } : closed({ ...rest, type }, depth + 1))));
+  return anyOf && { ...said, anyOf };
+}
+
+function closedObject(node: Node, depth: number): Node | undefined {
   const { properties, additionalProperties } = node;
   const open = additionalProperties !== undefined && additionalProperties !== false;
   const any = additionalProperties === undefined && Object.keys(fields(properties)).length === 0;
-  if (open || any) throw new NotExpressible();
-  return { type: 'object', properties: each(properties, closed), additionalProperties: false };
+  if (open || any) return undefined;
+  const inner = closedMaps({ properties: properties ?? {} }, ['properties'], depth);
+  return inner && { type: 'object', ...inner, additionalProperties: false };
+}
+
+function closedList(node: Node, depth: number): Node | undefined {
+  const items = closed(node.items ?? true, depth + 1);
+  return items && { items };
+}
+
+/** Those keywords of the node that hold schemas by name. */
+function closedMaps(node: Node, keys: readonly string[], depth: number): Node | undefined {
+  const maps = keys.flatMap((key) => (key in node ? [[key, fields(node[key])] as const] : []));
+  const done = maps.map(([key, map]) => {
+    const entries = allOf(
+      Object.entries(map).map(([name, item]) => {
+        const inner = closed(item, depth + 1);
+        return inner && ([name, inner] as const);
+      }),
+    );
+    return entries && ([key, Object.fromEntries(entries)] as const);
+  });
+  const whole = allOf(done);
+  return whole && Object.fromEntries(whole);
 }
 
 const without = (node: Node, key: string): Node => Object.fromEntries(Object.entries(node).filter(([name]) => name !== key));
-
-const each = (value: unknown, map: (item: unknown) => unknown): Node =>
-  Object.fromEntries(Object.entries(fields(value)).map(([key, item]) => [key, map(item)]));
 
 function leftover(node: Node): string | undefined {
   const told: Record<string, unknown> = {};
@@ -116,29 +141,27 @@ function leftover(node: Node): string | undefined {
   return Object.keys(told).length === 0 ? undefined : JSON.stringify(told);
 }
 
-/** Follows every local reference; one that leads back to itself, or elsewhere, is beyond what can be held to. */
-function checkReferences(root: Node): void {
+/** Whether every reference leads to a part of the schema, and none back to itself: recursion cannot be held to. */
+function refersWithin(root: Node): boolean {
   const done = new Set<string>();
-  visit(root, []);
+  return visit(root, [], 0);
 
-  function visit(value: unknown, open: readonly string[]): void {
-    if (Array.isArray(value)) {
-      for (const item of value as readonly unknown[]) visit(item, open);
-      return;
-    }
-    for (const [key, item] of Object.entries(fields(value))) {
-      if (key === '$ref' && typeof item === 'string') follow(item, open);
-      else if (key !== 'enum' && key !== 'const' && key !== 'default') visit(item, open);
-    }
+  function visit(value: unknown, open: readonly string[], depth: number): boolean {
+    if (depth > 2 * DEEPEST) return false;
+    if (Array.isArray(value)) return value.every((item: unknown) => visit(item, open, depth + 1));
+    return Object.entries(fields(value)).every(([key, item]) => {
+      if (key === '$ref' && typeof item === 'string') return follow(item, open);
+      return key === 'enum' || key === 'const' || key === 'default' || visit(item, open, depth + 1);
+    });
   }
 
-  function follow(reference: string, open: readonly string[]): void {
-    if (open.includes(reference)) throw new NotExpressible();
-    if (done.has(reference)) return;
+  function follow(reference: string, open: readonly string[]): boolean {
+    if (open.includes(reference)) return false;
+    if (done.has(reference)) return true;
     const target = resolve(root, reference);
-    if (!target || target === root) throw new NotExpressible();
-    visit(target, [...open, reference]);
+    if (!target || target === root) return false;
     done.add(reference);
+    return visit(target, [...open, reference], 0);
   }
 }
 

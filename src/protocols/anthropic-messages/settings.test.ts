@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PLAIN, send, user } from './testing.ts';
+import type { Asked } from './testing.ts';
 
-const effort = (reasoning_effort: string, model: string, more: object = {}) => {
+const effort = (reasoning_effort: string, model: string, more: Readonly<Record<string, unknown>> = {}) => {
   const { body, ignored, call } = send({ reasoning_effort, ...more }, { model });
   const { effort: level } = (body.output_config ?? {}) as { effort?: string };
   return { thinking: body.thinking, effort: level, ignored, beta: call.headers['anthropic-beta'], body };
@@ -11,7 +12,7 @@ const tools = [{ type: 'function', function: { name: 'add', parameters: { type: 
 const shown = { type: 'adaptive', display: 'summarized' };
 
 test('anthropic: the limit that the API demands is the client’s, else the model’s', () => {
-  const limit = (more: object, asked: object) => send(more, asked).body.max_tokens;
+  const limit = (more: Readonly<Record<string, unknown>>, asked: Asked) => send(more, asked).body.max_tokens;
   assert.equal(limit({ max_tokens: 7 }, {}), 7);
   assert.equal(limit({}, { facts: { maxOutputTokens: 555 } }), 555);
   const known = {
@@ -102,7 +103,7 @@ test('anthropic: with a budget, results that are due to a turn without its think
 });
 
 test('anthropic: temperatures go to 1; what is above is sent as the greatest, and reported', () => {
-  const sampled = (more: object, model = PLAIN) => {
+  const sampled = (more: Readonly<Record<string, unknown>>, model = PLAIN) => {
     const { body, ignored } = send(more, { model });
     return [body.temperature, body.top_p, ignored];
   };
