@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fillIn, placeholders } from './catalog/variables.ts';
 import { CATALOG, rowOf } from './catalog.ts';
-import type { ProviderRow } from './row.ts';
+import type { ProviderRow, Spoken } from './row.ts';
 
 const EXPECTED =
   'openai azure anthropic google vertex bedrock mistral groq deepseek xai together fireworks openrouter cerebras perplexity cohere moonshot ' +
@@ -109,31 +109,67 @@ test('catalog: Vertex AI answers at a host that depends on the location, Claude 
   );
 });
 
-test("catalog: OpenAI's models that answer on the Responses API only are called there, the others not", () => {
-  const rules = rowOf('openai')?.rules ?? [];
-  const wire = (model: string) => rules.find((rule) => rule.match.test(model))?.speaks?.wire ?? 'openai-chat';
-  for (const model of [
-    'o1-pro',
-    'o3-pro-2025-06-10',
-    'gpt-5-pro',
-    'gpt-5.2-pro',
-    'gpt-5-codex',
-    'gpt-5.1-codex-max',
-    'o4-mini-deep-research',
-    'computer-use-preview',
-    'codex-mini-latest',
-  ])
-    assert.equal(wire(model), 'openai-responses', model);
-  for (const model of [
-    'gpt-4o',
-    'gpt-5',
-    'gpt-5.1',
-    'gpt-5-mini',
-    'o3',
-    'o4-mini',
-    'gpt-4o-search-preview',
-    'gpt-4o-audio-preview',
-    'ft:gpt-4o:promo::1',
-  ])
-    assert.equal(wire(model), 'openai-chat', model);
+/** Names of models, and what the first rule that fits makes of them. */
+function ruleFor(row: string, model: string): Spoken | undefined {
+  const found = rowOf(row);
+  return found?.rules?.find((rule) => rule.match.test(model))?.speaks ?? found?.speaks;
+}
+
+test("catalog: OpenAI's models are asked where they answer with tools and thoughts", () => {
+  const responses =
+    'o1-pro o3-pro-2025-06-10 gpt-5-pro gpt-5.2-pro gpt-5-codex gpt-5.1-codex-max o4-mini-deep-research computer-use-preview codex-mini-latest ' +
+    'gpt-5.4 gpt-5.4-mini-2026-03-17 gpt-5.5 gpt-5.6-sol gpt-6-luna gpt-6.1-terra gpt-daybreak-red-latest';
+  const chat =
+    'gpt-4o gpt-4.1-mini gpt-5 gpt-5.1 gpt-5.2 gpt-5-mini gpt-5.3-chat-latest o3 o4-mini gpt-4o-search-preview gpt-4o-audio-preview gpt-audio ' +
+    'ft:gpt-4o:promo::1 chat-latest';
+  for (const row of ['openai', 'azure']) {
+    for (const model of responses.split(' ')) assert.equal(ruleFor(row, model)?.wire, 'openai-responses', model);
+    for (const model of chat.split(' ')) assert.equal(ruleFor(row, model)?.wire, 'openai-chat', model);
+  }
+});
+
+test('catalog: open models on Vertex AI are asked for chat completions, Gemini is not', () => {
+  assert.equal(ruleFor('vertex', 'meta/llama-4-maverick-17b-128e-instruct-maas')?.wire, 'openai-chat');
+  assert.equal(ruleFor('vertex', 'gemini-3.5-flash')?.wire, 'gemini');
+  assert.equal(ruleFor('vertex', 'google/gemini-3.5-flash')?.wire, 'gemini');
+});
+
+test('catalog: models on Bedrock are told to think in the way of their generation', () => {
+  const form = (model: string) => {
+    const spoken = ruleFor('bedrock', model);
+    assert.equal(spoken?.wire, 'bedrock-converse');
+    return spoken?.wire === 'bedrock-converse' ? spoken.quirks?.reasoning?.form : undefined;
+  };
+  assert.equal(form('us.anthropic.claude-3-7-sonnet-20250219-v1:0'), 'budget');
+  assert.equal(form('anthropic.claude-sonnet-4-20250514-v1:0'), 'budget');
+  assert.equal(form('global.anthropic.claude-sonnet-4-5-20250929-v1:0'), 'budget');
+  assert.equal(form('global.anthropic.claude-opus-4-6-v1'), 'adaptive');
+  assert.equal(form('arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-5-5'), 'adaptive');
+  assert.equal(form('anthropic.claude-3-5-sonnet-20240620-v1:0'), undefined);
+  assert.equal(form('us.amazon.nova-2-lite-v1:0'), 'config');
+  assert.equal(form('amazon.nova-pro-v1:0'), undefined);
+  assert.equal(form('openai.gpt-oss-120b-1:0'), 'field');
+  assert.equal(form('us.openai.gpt-5.6-sol'), 'object');
+  assert.equal(form('meta.llama3-3-70b-instruct-v1:0'), undefined);
+});
+
+test('catalog: rules are asked in order, and none is hidden by one before it', () => {
+  const models: Readonly<Record<string, string>> = {
+    mistral: 'zai-glm-5-3 mistral-large-4',
+    xai: 'grok-4.20-multi-agent grok-4.20-reasoning',
+    moonshot: 'kimi-k3 kimi-k2.7-code moonshot-v1-8k',
+    alibaba: 'qwen3.7-max qwen3.6-plus',
+    groq: 'qwen/qwen3.8-27b llama-3.3-70b-versatile',
+    together: 'openai/gpt-oss-20b deepseek-ai/DeepSeek-V4-Pro',
+    cerebras: 'gpt-oss-120b',
+    zhipu: 'glm-5.3',
+  };
+  for (const [id, names] of Object.entries(models)) {
+    const rules = rowOf(id)?.rules ?? [];
+    assert.deepEqual(
+      names.split(' ').map((name) => rules.findIndex((rule) => rule.match.test(name))),
+      rules.map((_, index) => index),
+      id,
+    );
+  }
 });

@@ -2,10 +2,11 @@
 import { CLOUDS } from './catalog/clouds.ts';
 import { HOSTS } from './catalog/hosts.ts';
 import { LOCAL_SERVERS } from './catalog/local.ts';
+import { MAKERS_IN_CHINA } from './catalog/makers-asia.ts';
 import { MAKERS } from './catalog/makers.ts';
 import type { ProviderRow } from './row.ts';
 
-export const CATALOG: readonly ProviderRow[] = Object.freeze([...MAKERS, ...CLOUDS, ...HOSTS, ...LOCAL_SERVERS]);
+export const CATALOG: readonly ProviderRow[] = Object.freeze([...MAKERS, ...MAKERS_IN_CHINA, ...CLOUDS, ...HOSTS, ...LOCAL_SERVERS]);
 
 const byId: ReadonlyMap<string, ProviderRow> = new Map(CATALOG.map((row) => [row.id, row]));
 

@@ -1,5 +1,8 @@
 /** Clouds that serve the models of several makers, each in its own protocol. */
+import { FOLLOWER } from '../../protocols/openai-chat/quirks.ts';
 import type { ProviderRow } from '../row.ts';
+import { BEDROCK_FAMILIES } from './bedrock-families.ts';
+import { ON_RESPONSES } from './makers.ts';
 
 export const CLOUDS: readonly ProviderRow[] = [
   {
@@ -14,6 +17,8 @@ export const CLOUDS: readonly ProviderRow[] = [
       endpoint: { env: ['AZURE_OPENAI_ENDPOINT'], default: 'https://{resource}.openai.azure.com' },
       resource: { env: ['AZURE_OPENAI_RESOURCE_NAME', 'AZURE_RESOURCE_NAME'] },
     },
+    // Deployments that bear the name of their model.
+    rules: ON_RESPONSES,
     docs: 'https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle',
   },
   {
@@ -48,7 +53,7 @@ export const CLOUDS: readonly ProviderRow[] = [
       // Open models as a service: `meta/llama-…-maas`, `deepseek-ai/deepseek-…`, `openai/gpt-oss-…`.
       {
         match: /^(?!google\/)[^/]+\/[^/]+$/,
-        speaks: { wire: 'openai-chat' },
+        speaks: { wire: 'openai-chat', quirks: { ...FOLLOWER, imageUrls: false, thinkTags: true } },
         baseUrl: '{endpoint}/v1/projects/{project}/locations/{location}/endpoints/openapi',
       },
     ],
@@ -68,6 +73,7 @@ export const CLOUDS: readonly ProviderRow[] = [
     },
     // The list goes on with the inference profiles, by which most newer models are called.
     listing: { as: 'bedrock', path: '{control}/foundation-models', complete: false },
+    rules: BEDROCK_FAMILIES,
     docs: 'https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html',
   },
 ];

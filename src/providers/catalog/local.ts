@@ -1,11 +1,30 @@
 /** Servers that people run themselves. The addresses are the ones that they listen on unless told otherwise. */
+import { FOLLOWER } from '../../protocols/openai-chat/quirks.ts';
+import type { OpenAIChatQuirks } from '../../protocols/openai-chat/quirks.ts';
 import type { ProviderRow } from '../row.ts';
+import { LOW_TO_HIGH } from './efforts.ts';
+
+/** Ollama, here and at its makers'. What else OpenAI has is left unread without a word. */
+export const OLLAMA: OpenAIChatQuirks = {
+  ...FOLLOWER,
+  accepts: 'temperature top_p max_tokens stop seed frequency_penalty presence_penalty logprobs top_logprobs reasoning_effort'.split(' '),
+  maxTokens: 'max_tokens',
+  severalChoices: false,
+  imageUrls: false,
+  parts: ['image_url'],
+  // the model always chooses
+  requiredChoice: false,
+  namedChoice: false,
+  reasoningBack: { as: 'reasoning' },
+  thinkTags: true,
+  efforts: { ...LOW_TO_HIGH, none: { reasoning_effort: 'none' } },
+};
 
 export const LOCAL_SERVERS: readonly ProviderRow[] = [
   {
     id: 'ollama',
     name: 'Ollama',
-    speaks: { wire: 'openai-chat' },
+    speaks: { wire: 'openai-chat', quirks: OLLAMA },
     baseUrl: 'http://127.0.0.1:11434/v1',
     auth: { scheme: 'bearer', optional: true },
     keyEnv: [],
@@ -17,7 +36,19 @@ export const LOCAL_SERVERS: readonly ProviderRow[] = [
   {
     id: 'lmstudio',
     name: 'LM Studio',
-    speaks: { wire: 'openai-chat' },
+    speaks: {
+      wire: 'openai-chat',
+      quirks: {
+        ...FOLLOWER,
+        maxTokens: 'max_tokens',
+        severalChoices: false,
+        imageUrls: false,
+        parts: ['image_url'],
+        namedChoice: false,
+        jsonObject: 'json_schema',
+        thinkTags: true,
+      },
+    },
     baseUrl: 'http://127.0.0.1:1234/v1',
     auth: { scheme: 'bearer', optional: true },
     keyEnv: ['LM_API_TOKEN'],
@@ -29,7 +60,10 @@ export const LOCAL_SERVERS: readonly ProviderRow[] = [
   {
     id: 'vllm',
     name: 'vLLM',
-    speaks: { wire: 'openai-chat' },
+    speaks: {
+      wire: 'openai-chat',
+      quirks: { ...FOLLOWER, reasoningBack: { as: 'reasoning', onlyWithCalls: true }, thinkTags: true },
+    },
     baseUrl: 'http://127.0.0.1:8000/v1',
     auth: { scheme: 'bearer', optional: true },
     keyEnv: ['VLLM_API_KEY'],
@@ -41,7 +75,10 @@ export const LOCAL_SERVERS: readonly ProviderRow[] = [
   {
     id: 'sglang',
     name: 'SGLang',
-    speaks: { wire: 'openai-chat' },
+    speaks: {
+      wire: 'openai-chat',
+      quirks: { ...FOLLOWER, reasoningBack: { as: 'reasoning_content', onlyWithCalls: true }, thinkTags: true },
+    },
     baseUrl: 'http://127.0.0.1:30000/v1',
     auth: { scheme: 'bearer', optional: true },
     keyEnv: ['SGLANG_API_KEY'],
@@ -53,7 +90,18 @@ export const LOCAL_SERVERS: readonly ProviderRow[] = [
   {
     id: 'llamacpp',
     name: 'llama.cpp',
-    speaks: { wire: 'openai-chat' },
+    speaks: {
+      wire: 'openai-chat',
+      quirks: {
+        ...FOLLOWER,
+        severalChoices: false,
+        imageUrls: false,
+        // takes words only
+        namedChoice: false,
+        reasoningBack: { as: 'reasoning_content', onlyWithCalls: true },
+        thinkTags: true,
+      },
+    },
     baseUrl: 'http://127.0.0.1:8080/v1',
     auth: { scheme: 'bearer', optional: true },
     keyEnv: ['LLAMA_CPP_API_KEY'],
@@ -65,7 +113,10 @@ export const LOCAL_SERVERS: readonly ProviderRow[] = [
   {
     id: 'localai',
     name: 'LocalAI',
-    speaks: { wire: 'openai-chat' },
+    speaks: {
+      wire: 'openai-chat',
+      quirks: { ...FOLLOWER, thinkTags: true },
+    },
     baseUrl: 'http://127.0.0.1:8080/v1',
     auth: { scheme: 'bearer', optional: true },
     keyEnv: ['LOCALAI_API_KEY'],
