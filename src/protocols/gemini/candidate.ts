@@ -38,6 +38,8 @@ interface Open {
   readonly writer?: ArgsWriter;
   thought: string;
   empty: boolean;
+  /** A high surrogate that waits for its other half. */
+  half: string;
 }
 
 /** Parts of the provider's own: what it ran, drew or fetched, shown again to it and to nobody else. */
@@ -101,19 +103,21 @@ export function createCandidate({ choice, signer, idPrefix, keepText, emit }: Ca
     close();
     const block = blocks++;
     emit({ type: 'block_start', choice, block, of });
-    return (open = { type: of.type, block, thought: '', empty: true, ...(writer ? { writer } : {}) });
+    return (open = { type: of.type, block, thought: '', empty: true, half: '', ...(writer ? { writer } : {}) });
   }
 
   function grow(to: Open, added: string): void {
     if (added === '') return;
     to.empty = false;
+    const whole = withoutHalf(to, added);
     const spelled = to.type === 'text' ? logprobs : undefined;
+    if (whole === '') return;
     if (!spelled) {
-      emit({ type: 'block_delta', choice, block: to.block, text: added });
+      emit({ type: 'block_delta', choice, block: to.block, text: whole });
       return;
     }
     logprobs = undefined;
-    emit({ type: 'block_delta', choice, block: to.block, text: added, logprobs: spelled });
+    emit({ type: 'block_delta', choice, block: to.block, text: whole, logprobs: spelled });
   }
 
   function keep(state: ProviderState): void {
@@ -127,6 +131,7 @@ export function createCandidate({ choice, signer, idPrefix, keepText, emit }: Ca
   }
 
   function endBlock(): void {
+    if (open && open.half !== '') emit({ type: 'block_delta', choice, block: open.block, text: '\ufffd' });
     if (open) emit({ type: 'block_end', choice, block: open.block });
     open = undefined;
   }
@@ -198,6 +203,15 @@ export function createCandidate({ choice, signer, idPrefix, keepText, emit }: Ca
     keep(keptPart(signer, part));
     endBlock();
   }
+}
+
+/** The text with what waited before it, without a half character at its end, which waits now. */
+function withoutHalf(to: Open, added: string): string {
+  const whole = to.half === '' ? added : to.half + added;
+  const last = whole.charCodeAt(whole.length - 1);
+  const cut = last >= 0xd800 && last <= 0xdbff;
+  to.half = cut ? whole.slice(-1) : '';
+  return cut ? whole.slice(0, -1) : whole;
 }
 
 const isSpeech = (data: Fields): boolean => /^audio\/(?:l16|pcm)/i.test(text(data['mimeType']) ?? '');
