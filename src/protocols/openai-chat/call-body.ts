@@ -189,6 +189,8 @@ const IDLE: Readonly<Record<string, readonly unknown[]>> = {
 function asks(key: string, value: unknown): boolean {
   if (OURS_TOO.has(key) || IDLE[key]?.includes(value)) return false;
   if (key === 'modalities') return Array.isArray(value) && value.some((one) => one !== 'text');
+  // no options are a wish all the same
+  if (key === 'web_search_options') return true;
   return typeof value !== 'object' || value === null || Object.keys(value).length > 0;
 }
 
