@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import { anthropicMessagesWire } from '../../src/protocols/anthropic-messages/call.ts';
 import { createAwsEventStreamReader } from '../../src/protocols/framing/aws-eventstream.ts';
+import { encodeResponse } from '../../src/protocols/openai-chat/response.ts';
 import type { Prepared } from '../../src/protocols/wire.ts';
 import { accept } from '../support/openai-chat.ts';
 import {
@@ -254,3 +255,34 @@ test('anthropic: what the contract has no place for is kept for the provider', {
     );
   }
 });
+
+/** The answer as a client sends it back with its next turn, and what the provider then gets of it. */
+function replayed(judged: Judged): readonly Block[] {
+  const answer = encodeResponse(judged.response, plain) as { choices: { message: { tool_calls?: { id: string }[] } }[] };
+  const [choice] = JSON.parse(JSON.stringify(answer)).choices as (typeof answer)['choices'];
+  assert.ok(choice);
+  const results = (choice.message.tool_calls ?? []).map(({ id }) => ({ role: 'tool', tool_call_id: id, content: 'done' }));
+  const next = results.length > 0 ? results : [{ role: 'user', content: 'And now?' }];
+  const request = accept({ messages: [{ role: 'user', content: 'Hi' }, choice.message, ...next] });
+  const { messages } = JSON.parse(prepare(request).call.body) as { messages: { role: string; content: readonly Block[] }[] };
+  return messages.find(({ role }) => role === 'assistant')?.content ?? [];
+}
+
+/** What of a block says who called says nothing where the model did; a text of white space would be refused. */
+const worthSending = (blocks: readonly Block[]): readonly unknown[] =>
+  blocks.flatMap((block) => {
+    const { caller, citations, ...rest } = block as Block & { caller?: { type: string } };
+    if (block.type === 'text' && (block.text ?? '').trim() === '') return [];
+    const own = block.type === 'tool_use' && caller?.type === 'direct' ? {} : { caller };
+    return [{ ...rest, ...(caller ? own : {}), ...(citations && citations.length > 0 ? { citations } : {}) }];
+  });
+
+for (const name of all.filter((one) => one.endsWith('.json'))) {
+  test(`anthropic: ${name} goes back to the provider word for word`, { skip }, () => {
+    const body = JSON.parse(readRecording(folder, name)) as { content: readonly Block[]; stop_details?: { explanation?: string } };
+    const judged = judgeWhole(body, { prepared: prepare(plain), request: plain });
+    const refusal = body.stop_details?.explanation;
+    const expected = refusal === undefined ? body.content : [...body.content, { type: 'text', text: refusal }];
+    assert.deepEqual(worthSending(replayed(judged)), worthSending(expected));
+  });
+}

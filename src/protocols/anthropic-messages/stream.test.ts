@@ -154,6 +154,18 @@ test('anthropic: what the provider runs itself is kept whole and is no call; so 
   assert.deepEqual(usage?.providerTools, { web_search: 1 });
 });
 
+test('anthropic: a run of the provider’s tool whose input came broken keeps an input that can be sent again', () => {
+  const { choices } = answer(
+    open(0, { type: 'server_tool_use', id: 'srvtoolu_1', name: 'view', input: {} }),
+    grow(0, { type: 'input_json_delta', partial_json: '"path"' }),
+    grow(0, { type: 'input_json_delta', partial_json: ':"/a"}' }),
+    close(0),
+    ...ending('tool_use'),
+  );
+  const data = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'view', input: {} };
+  assert.deepEqual(choices[0]?.blocks, [{ type: 'opaque', state: { owner: 'anthropic', data } }]);
+});
+
 test('anthropic: citations with a URL are annotations of the text they stand in; those of documents are left out', () => {
   const url = { type: 'web_search_result_location', url: 'https://a.test', title: 'A', cited_text: 'x', encrypted_index: 'i' };
   const page = { type: 'page_location', document_index: 0, cited_text: 'y', start_page_number: 1, end_page_number: 2 };

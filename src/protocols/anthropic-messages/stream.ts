@@ -203,7 +203,7 @@ export function createDecoder(reading: Reading): Decoder {
     const { id, name } = content;
     const block = announce({ type: 'tool_call', id: text(id) ?? '', kind: 'function', name: text(name) ?? '' });
     // the whole input may stand here already; where it comes in pieces after all, those are it
-    let input = wholeInput(content.input);
+    const input = wholeInput(content.input);
     let pieces = '';
     return {
       block,
@@ -214,8 +214,7 @@ export function createDecoder(reading: Reading): Decoder {
       },
       close() {
         if (pieces === '') say(block, input);
-        else input = pieces;
-        if (calledByCode(content)) keep(block, { ...content, input: parsed(input) });
+        if (calledByCode(content)) keep(block, pieces === '' ? content : { ...content, input: parsed(pieces) ?? content.input });
       },
     };
   }
@@ -235,7 +234,8 @@ export function createDecoder(reading: Reading): Decoder {
         }
       },
       close() {
-        if (pieces !== '') grown.input = parsed(pieces);
+        // what is no JSON could not be sent again
+        if (pieces !== '') grown.input = parsed(pieces) ?? content.input;
         keep(block, grown);
       },
     };
@@ -272,11 +272,11 @@ function given(values: Fields): Fields {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== undefined));
 }
 
+/** Undefined where it is no JSON. */
 function parsed(json: string): unknown {
-  if (json === '') return {};
   try {
     return JSON.parse(json);
   } catch {
-    return json;
+    return undefined;
   }
 }

@@ -198,6 +198,13 @@ test('anthropic: code that waits for the client’s results keeps its run, its c
   assert.equal(send({ messages: [user('Hi'), turn, result('a', '1'), assistant('Done.'), user('Thanks.')] }).body.container, undefined);
 });
 
+test('anthropic: a call whose calling code is gone is a call like any other', () => {
+  const use = { type: 'tool_use', id: 'a', name: 'add', input: {} };
+  const caller = { type: 'code_execution_20260120', tool_id: 'srvtoolu_1' };
+  const turn = assistant(null, { tool_calls: [call('a', '{}')], ...kept({ type: 'tool_call', id: 'a', data: { ...use, caller } }) });
+  assert.deepEqual(turns([user('Hi'), turn, result('a', '1')])[1]?.content, [use]);
+});
+
 test('anthropic: a last turn of the assistant is the beginning of the answer, without white space at its end', () => {
   assert.deepEqual(turns([user('Hi'), assistant('Well, \n')]).at(-1), { role: 'assistant', content: [said('Well,')] });
 });

@@ -160,15 +160,24 @@ export const answersCalls = (turn: Turn | undefined): boolean => turn?.drafts.so
 
 /**
  * A tool of the provider's that was still to run when the answer ended runs on if the turn is the last one, or if what
- * follows are results that it waits for. Otherwise the API refuses the call without its result, so it is left out.
+ * follows are results that it waits for. Otherwise the API refuses the call without its result, so it is left out; and
+ * so is the caller of a client's call where the code that called it is not there any more.
  */
 function withoutDangling(turns: readonly Turn[]): Turn[] {
+  const runs = new Set<unknown>();
   return turns.map((turn, at) => {
-    if (turn.role !== 'assistant' || at === turns.length - 1 || answersCalls(turns[at + 1])) return turn;
+    if (turn.role !== 'assistant') return turn;
+    const runsOn = at === turns.length - 1 || answersCalls(turns[at + 1]);
     const answered = new Set(turn.drafts.map(({ part }) => part.tool_use_id));
-    const drafts = turn.drafts.filter(({ part }) => !isServerCall(part) || answered.has(part.id));
-    return drafts.length === turn.drafts.length ? turn : { role: turn.role, drafts };
+    const drafts = turn.drafts.filter(({ part }) => runsOn || !isServerCall(part) || answered.has(part.id));
+    for (const { part } of drafts) if (isServerCall(part)) runs.add(part.id);
+    return { role: turn.role, drafts: drafts.map((draft) => withKnownCaller(draft, runs)) };
   });
+}
+
+function withKnownCaller(draft: Draft, runs: ReadonlySet<unknown>): Draft {
+  const { caller, ...part } = draft.part;
+  return caller === undefined || part.type !== 'tool_use' || runs.has(fields(caller).tool_id) ? draft : { ...draft, part };
 }
 
 const isServerCall = ({ type }: Draft['part']): boolean => type === 'server_tool_use' || type === 'mcp_tool_use';
