@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { chatRequests, reachingRequests, toJson } from '../../../test/support/generated-requests.ts';
+import { chatRequests, reachingRequests } from '../../../test/support/generated-requests.ts';
 import { wideRequests } from '../../../test/support/wide-requests.ts';
 import type { Block, ChatRequest } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
@@ -20,7 +20,11 @@ function again(request: ChatRequest, quirks: OpenAIChatQuirks): ChatRequest {
 
 /** What a request says, but for what is the sender's: the model's name, whether usage is wanted, whose state it is. */
 function said({ model: _, raw: __, includeUsage: ___, messages, ...rest }: ChatRequest): unknown {
-  return { ...rest, messages: messages.map((message) => ({ ...message, blocks: message.blocks.map(sameBlock) })) };
+  return {
+    ...rest,
+    extras: rest.extras.toSorted(),
+    messages: messages.map((message) => ({ ...message, blocks: message.blocks.map(sameBlock) })),
+  };
 }
 
 /** A call without arguments has an empty object of them. */
@@ -49,7 +53,7 @@ for (const [name, body] of wideRequests('m')) {
 test('round trip: any request that is accepted', () => {
   fc.assert(
     fc.property(fc.oneof(chatRequests('m'), reachingRequests('m')), (generated) => {
-      const request = accepted(JSON.parse(toJson(generated)));
+      const request = accepted(JSON.parse(JSON.stringify(generated)));
       if (request) assert.deepEqual(said(again(request, KEEPS)), said(request));
     }),
     { numRuns: 500 },
@@ -59,7 +63,7 @@ test('round trip: any request that is accepted', () => {
 test('round trip: what a follower of the API is sent can be parsed, and has the same messages in the same order', () => {
   fc.assert(
     fc.property(fc.oneof(chatRequests('m'), reachingRequests('m')), (generated) => {
-      const request = accepted(JSON.parse(toJson(generated)));
+      const request = accepted(JSON.parse(JSON.stringify(generated)));
       if (!request) return;
       const { messages } = again(request, FOLLOWER);
       const roles = request.messages.map(({ role }) => (role === 'developer' ? 'system' : role));
