@@ -1,11 +1,38 @@
 /** A request on its way, and the shape of everything that handles one. */
-import type { ChatRequest, ChatResponse } from './chat.ts';
+import type { ChatRequest, ChatResponse, Usage } from './chat.ts';
 import { GatewayError } from './error.ts';
 import type { Batch } from './event.ts';
 
 /** Who is asking. `id` names the key in logs and records and is not a secret. */
 export interface Principal {
   readonly id: string;
+}
+
+/** One try of one target. Times are by `performance.now()`. */
+export interface Attempt {
+  /** The target's id in the catalog: `groq/llama-3.3-70b-versatile`. */
+  readonly target: string;
+  /** The configured provider; absent for models of this machine. */
+  readonly provider?: string;
+  readonly startedAt: number;
+  /** Started beside another one that was slow. */
+  readonly hedge: boolean;
+  /** When its first output came. */
+  firstOutputAt?: number;
+  endedAt?: number;
+  /** `lost`: another one was faster. Absent while it runs. */
+  outcome?: 'answered' | 'failed' | 'cancelled' | 'lost';
+  error?: GatewayError;
+  /** What it used, where it said so. */
+  usage?: Usage;
+}
+
+/** What happened to a call on its way; written by the layers, read by log, metrics and headers. */
+export interface CallTrace {
+  readonly attempts: Attempt[];
+  /** The attempt whose output the client gets. */
+  answeredBy?: Attempt;
+  cache?: 'hit' | 'miss' | 'shared';
 }
 
 export interface Call {
@@ -17,6 +44,7 @@ export interface Call {
   readonly strict: boolean;
   /** Fires when the client goes away or the server gives up. Everything that works for this call stops. */
   readonly signal: AbortSignal;
+  readonly trace: CallTrace;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Principal } from '../core/call.ts';
+import type { CallTrace, Principal } from '../core/call.ts';
 import type { StopReason, Usage } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
 
@@ -20,6 +20,7 @@ export interface Facts {
   firstTokenAt?: number;
   finishReasons?: readonly StopReason[];
   error?: GatewayError;
+  readonly trace: CallTrace;
 }
 
 export interface Exchange {
@@ -121,7 +122,7 @@ function createExchange(request: IncomingMessage, response: ServerResponse, isOv
     request,
     response,
     startedAt: performance.now(),
-    facts: { route: '', level: 'info' },
+    facts: { route: '', level: 'info', trace: { attempts: [] } },
     signal() {
       controller ??= new AbortController();
       if (reason) controller.abort(reason);

@@ -39,7 +39,14 @@ async function ask(body: Record<string, unknown>): Promise<ChatResponse & { igno
     settings,
   });
   const request = parseChatRequest({ model: model.id, max_tokens: 160, ...body }, { strict: false });
-  const call: Call = { id: 'req_test', request, principal: { id: 'test' }, strict: false, signal: new AbortController().signal };
+  const call: Call = {
+    id: 'req_test',
+    request,
+    principal: { id: 'test' },
+    strict: false,
+    signal: new AbortController().signal,
+    trace: { attempts: [] },
+  };
   const card: Target['card'] = {
     id: model.id,
     created: 0,

@@ -19,7 +19,8 @@ export function chatCompletions({ config, handler }: ServerParts): Route {
     const user = request.safetyIdentifier ?? request.user;
     if (user !== undefined) facts.user = user;
     if (!facts.principal) throw new Error('a call without a principal');
-    const call = { id: exchange.id, request, principal: facts.principal, signal: exchange.signal(), strict: settings.strict };
+    const { principal, trace } = facts;
+    const call = { id: exchange.id, request, principal, signal: exchange.signal(), strict: settings.strict, trace };
     const send = request.stream ? sendStream : sendWhole;
     await send({ exchange, call, handler, settings });
   };
