@@ -101,6 +101,7 @@ export function createAnswerReader({ head, model, signer, keepText }: AnswerOpti
   }
 
   function takeCandidate(candidate: Fields, at: number): void {
+    if (Object.keys(candidate).length === 0) return;
     const index = candidate['index'];
     const choice = typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < 128 ? index : at;
     const known = (told[choice] ??= {
