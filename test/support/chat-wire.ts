@@ -1,5 +1,7 @@
 /** What tests of the chat completions wire share: a target, what is sent to it, and answers fed to it. */
-import type { ChatRequest, ChatResponse } from '../../src/core/chat.ts';
+import assert from 'node:assert/strict';
+import type { Block, ChatRequest, ChatResponse } from '../../src/core/chat.ts';
+import { GatewayError } from '../../src/core/error.ts';
 import { createFolder } from '../../src/core/event.ts';
 import type { Batch, ChatEvent } from '../../src/core/event.ts';
 import { openaiChatWire } from '../../src/protocols/openai-chat/call.ts';
@@ -73,3 +75,28 @@ export const whole = (message: unknown, more: Readonly<Record<string, unknown>> 
   choices: [{ index: 0, message, finish_reason: 'stop', ...choice }],
   ...more,
 });
+
+/** A chunk with one piece of a tool call. */
+export const piece = (more: Readonly<Record<string, unknown>>, fn: Readonly<Record<string, unknown>> = {}) =>
+  chunk({ tool_calls: [{ ...more, function: fn }] });
+
+/** The blocks of choice 0 of what `folded` gives. */
+export const blocksOf = (chunks: readonly unknown[], feeding: Feeding = {}): readonly Block[] =>
+  folded(chunks, feeding).choices[0]?.blocks ?? [];
+
+/** A whole answer, read. */
+export const read = (body: unknown, quirks: OpenAIChatQuirks = {}, request: Readonly<Record<string, unknown>> = {}): ChatResponse =>
+  prepare(accept(request), quirks).response(body).response;
+
+export const call = (id: string, input: string, name = 'f') => ({ type: 'tool_call', id, kind: 'function', name, input }) as const;
+export const text = (value: string) => ({ type: 'text', text: value }) as const;
+
+export function errorOf(run: () => unknown): GatewayError {
+  try {
+    run();
+  } catch (error) {
+    assert.ok(error instanceof GatewayError, String(error));
+    return error;
+  }
+  return assert.fail('no error');
+}

@@ -20,11 +20,10 @@ function again(request: ChatRequest, quirks: OpenAIChatQuirks): ChatRequest {
 
 /** What a request says, but for what is the sender's: the model's name, whether usage is wanted, whose state it is. */
 function said({ model: _, raw: __, includeUsage: ___, messages, ...rest }: ChatRequest): unknown {
-  return {
-    ...rest,
-    extras: rest.extras.toSorted(),
-    messages: messages.map((message) => ({ ...message, blocks: message.blocks.map(sameBlock) })),
-  };
+  // without tools it says nothing
+  const parallelToolCalls = rest.tools.length === 0 || rest.parallelToolCalls;
+  const same = messages.map((message) => ({ ...message, blocks: message.blocks.map(sameBlock) }));
+  return { ...rest, parallelToolCalls, extras: rest.extras.toSorted(), messages: same };
 }
 
 /** A call without arguments has an empty object of them. */
@@ -60,16 +59,17 @@ test('round trip: any request that is accepted', () => {
   );
 });
 
-test('round trip: what a follower of the API is sent can be parsed, and has the same messages in the same order', () => {
+test('round trip: what a follower of the API is sent can be parsed, and nobody speaks who did not', () => {
   fc.assert(
     fc.property(fc.oneof(chatRequests('m'), reachingRequests('m')), (generated) => {
       const request = accepted(JSON.parse(JSON.stringify(generated)));
       if (!request) return;
-      const { messages } = again(request, FOLLOWER);
-      const roles = request.messages.map(({ role }) => (role === 'developer' ? 'system' : role));
-      assert.deepEqual(
-        messages.map(({ role }) => role),
-        roles,
+      const spoken = (from: ChatRequest) => from.messages.filter(({ role }) => role === 'user' || role === 'assistant').length;
+      const made = again(request, FOLLOWER);
+      assert.ok(spoken(made) >= spoken(request));
+      assert.equal(
+        made.messages.some(({ role }) => role === 'developer'),
+        false,
       );
     }),
     { numRuns: 300 },

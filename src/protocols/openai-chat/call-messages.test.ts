@@ -199,9 +199,18 @@ test('openai-chat: results of functions become results of tools where those are 
   ];
   const { body } = sent({ messages, functions }, { functions: false });
   const [, asked, told] = body['messages'] as Fields[];
-  const [{ id } = { id: '' }] = asked?.['tool_calls'] as { id: string }[];
+  const id = String(told?.['tool_call_id']);
   assert.deepEqual(asked, { role: 'assistant', content: null, tool_calls: [{ ...call(id, '{"a":1}') }] });
   assert.deepEqual(told, { role: 'tool', tool_call_id: id, content: '7' });
+});
+
+test('openai-chat: a call of the older form without its result gets an empty one, a result far from its call is told', () => {
+  const asked = { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{}' } };
+  const messages = [...say, asked, ...say, { role: 'function', name: 'f', content: '7' }];
+  const [, made, empty, , late] = messagesOf(messages, { functions: false });
+  const [{ id } = { id: '' }] = (made?.['tool_calls'] ?? []) as { id: string }[];
+  assert.deepEqual(empty, { role: 'tool', tool_call_id: id, content: '' });
+  assert.deepEqual(late, { role: 'user', content: 'Result of f: 7' });
 });
 
 test('openai-chat: a field called __proto__ is a field like others', () => {

@@ -29,9 +29,14 @@ export function writeMessages(request: ChatRequest, target: WireTarget<OpenAICha
   const { quirks, provider } = target;
   const idOf = quirks.toolCallIdLength === undefined ? (id: string): string => id : createIdMapper(quirks.toolCallIdLength);
   const writing: Writing = { quirks, provider, ignored, idOf };
-  const written = list(request.raw['messages']).map((raw, index) =>
-    writeMessage(fields(raw), request.messages[index], { ...writing, index }),
-  );
+  const raws = list(request.raw['messages']).map(fields);
+  const written = raws.flatMap((raw, index) => {
+    const message = request.messages[index];
+    if (quirks.functions === false && raw['role'] === 'function') return functionResult(raw, raws[index - 1], { message, idOf });
+    const made = writeMessage(raw, message, { ...writing, index });
+    const calls = raw['role'] === 'assistant' && raw['function_call'] != null;
+    return quirks.functions === false && calls ? [made, ...lostResult(raw, raws[index + 1], made)] : [made];
+  });
   const last = written.at(-1);
   if (quirks.prefill !== undefined && last?.['role'] === 'assistant' && last['tool_calls'] === undefined) last[quirks.prefill] ??= true;
   return quirks.alternates ? alternating(written) : written;
@@ -46,7 +51,6 @@ function writeMessage(raw: Fields, message: Message | undefined, at: Writing & {
     delete made['name'];
     ignored.push(`${path}.name`);
   }
-  if (made['role'] === 'function' && quirks.functions === false) return functionResult(made, message, idOf);
   made['content'] = writeContent(made['content'], made['role'], { ...at, path });
   if (made['content'] === undefined) delete made['content'];
   if (made['role'] === 'tool') made['tool_call_id'] = idOf(text(made['tool_call_id']) ?? '');
@@ -54,9 +58,24 @@ function writeMessage(raw: Fields, message: Message | undefined, at: Writing & {
   return made;
 }
 
-/** A result in the older form: the call's id is the one that its call was given. */
-function functionResult(made: Writable, message: Message | undefined, idOf: (id: string) => string): Writable {
-  return { role: 'tool', tool_call_id: idOf(message?.toolCallId ?? ''), content: made['content'] ?? '' };
+const answers = (result: Fields | undefined, call: Fields | undefined): boolean =>
+  result?.['role'] === 'function' && call?.['role'] === 'assistant' && result['name'] === fields(call['function_call'])['name'];
+
+/** A result in the older form, whose call's id is the one that its call was given. Results of tools follow their calls: another is told. */
+function functionResult(
+  raw: Fields,
+  before: Fields | undefined,
+  { message, idOf }: { readonly message: Message | undefined; readonly idOf: (id: string) => string },
+): Writable[] {
+  const content = text(raw['content']) ?? '';
+  if (!answers(raw, before)) return [{ role: 'user', content: `Result of ${String(raw['name'])}: ${content}` }];
+  return [{ role: 'tool', tool_call_id: idOf(message?.toolCallId ?? ''), content }];
+}
+
+/** Calls of the older form may stand without a result, calls of tools may not: an empty one. */
+function lostResult(call: Fields, next: Fields | undefined, made: Writable): Writable[] {
+  if (answers(next, call)) return [];
+  return [{ role: 'tool', tool_call_id: fields(list(made['tool_calls']).at(-1))['id'], content: '' }];
 }
 
 function writeAssistant(made: Writable, message: Message | undefined, at: Writing & { readonly path: string }): void {
@@ -71,8 +90,10 @@ function writeAssistant(made: Writable, message: Message | undefined, at: Writin
   if (calls.length === 0) delete made['tool_calls'];
   else made['tool_calls'] = calls.map((call) => writeCall(fields(call), blocks, at));
   if (made['function_call'] !== undefined && quirks.functions === false) {
-    const call = blocks.find((block) => block.type === 'tool_call');
-    made['tool_calls'] = [writeCall({ id: call?.id ?? '', type: 'function', function: made['function_call'] }, blocks, at)];
+    // of the turn's calls it comes last, as it was parsed
+    const call = blocks.findLast((block) => block.type === 'tool_call');
+    const written = writeCall({ id: call?.id ?? '', type: 'function', function: made['function_call'] }, blocks, at);
+    made['tool_calls'] = [...list(made['tool_calls']), written];
     delete made['function_call'];
   }
   if (made['content'] == null && quirks.nullContent === false) made['content'] = '';

@@ -1,29 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HEAD, chunk, ended, eventsOf, feed, folded, prepare, whole } from '../../../test/support/chat-wire.ts';
-import type { Feeding } from '../../../test/support/chat-wire.ts';
+import {
+  HEAD,
+  blocksOf,
+  chunk,
+  ended,
+  errorOf,
+  eventsOf,
+  feed,
+  folded,
+  piece,
+  prepare,
+  read,
+  text,
+  whole,
+} from '../../../test/support/chat-wire.ts';
 import { accept } from '../../../test/support/openai-chat.ts';
-import type { Block, ChatResponse } from '../../core/chat.ts';
-import { GatewayError } from '../../core/error.ts';
-import type { OpenAIChatQuirks } from './quirks.ts';
-
-const blocksOf = (chunks: readonly unknown[], feeding: Feeding = {}): readonly Block[] => folded(chunks, feeding).choices[0]?.blocks ?? [];
-const read = (body: unknown, quirks: OpenAIChatQuirks = {}, request = {}): ChatResponse =>
-  prepare(accept(request), quirks).response(body).response;
-const call = (id: string, input: string, name = 'f') => ({ type: 'tool_call', id, kind: 'function', name, input });
-const piece = (more: Readonly<Record<string, unknown>>, fn: Readonly<Record<string, unknown>> = {}) =>
-  chunk({ tool_calls: [{ ...more, function: fn }] });
-const text = (value: string) => ({ type: 'text', text: value });
-
-function errorOf(run: () => unknown): GatewayError {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof GatewayError, String(error));
-    return error;
-  }
-  return assert.fail('no error');
-}
 
 // --- text, reasoning, refusals ---
 
@@ -104,144 +96,6 @@ test('openai-chat: encrypted reasoning without a text is a block of its own', ()
   assert.deepEqual(choices[0]?.blocks, [
     text('Yes'),
     { type: 'reasoning', text: '', state: { owner: 'prov', data: { reasoning_details: details } } },
-  ]);
-});
-
-// --- calls ---
-
-test('openai-chat: arguments in pieces join, by index', () => {
-  const chunks = [
-    piece({ index: 0, id: 'a', type: 'function' }, { name: 'f', arguments: '' }),
-    piece({ index: 1, id: 'b', type: 'function' }, { name: 'g', arguments: '{' }),
-    piece({ index: 0 }, { arguments: '{"x":1}' }),
-    piece({ index: 1 }, { arguments: '}' }),
-    ended('tool_calls'),
-  ];
-  assert.deepEqual(blocksOf(chunks), [call('a', '{"x":1}'), call('b', '{}', 'g')]);
-});
-
-test('openai-chat: id and name sent again with each piece, or empty, change nothing', () => {
-  const again = [
-    piece({ index: 0, id: 'a', type: 'function' }, { name: 'f', arguments: '{"x"' }),
-    piece({ index: 0, id: 'a', type: 'function' }, { name: 'f', arguments: ':' }),
-    piece({ index: 0, id: '', type: 'function' }, { name: '', arguments: '1' }),
-    piece({ index: 0, id: null }, { name: null, arguments: '}' }),
-    ended('tool_calls'),
-  ];
-  assert.deepEqual(blocksOf(again), [call('a', '{"x":1}')]);
-});
-
-test('openai-chat: whole calls without an index are calls of their own', () => {
-  const chunks = [
-    chunk({
-      tool_calls: [
-        { id: 'a', function: { name: 'f', arguments: '{}' } },
-        { id: 'b', function: { name: 'f', arguments: '{"x":1}' } },
-      ],
-    }),
-    ended('tool_calls'),
-  ];
-  assert.deepEqual(blocksOf(chunks), [call('a', '{}'), call('b', '{"x":1}')]);
-});
-
-test('openai-chat: pieces without an index belong to the latest call', () => {
-  const chunks = [
-    piece({ id: 'a' }, { name: 'f', arguments: '{' }),
-    piece({}, { arguments: '}' }),
-    piece({ id: 'b' }, { name: 'g' }),
-    piece({}, { arguments: '{}' }),
-    ended(),
-  ];
-  assert.deepEqual(blocksOf(chunks), [call('a', '{}'), call('b', '{}', 'g')]);
-});
-
-test('openai-chat: parallel calls that are all numbered 0 are told apart by id', () => {
-  const chunks = [
-    piece({ index: 0, id: 'a' }, { name: 'f', arguments: '{}' }),
-    piece({ index: 0, id: 'b' }, { name: 'f', arguments: '{' }),
-    piece({ index: 0 }, { arguments: '}' }),
-    ended(),
-  ];
-  assert.deepEqual(blocksOf(chunks), [call('a', '{}'), call('b', '{}')]);
-});
-
-test('openai-chat: parallel calls that are all numbered 0 and have no ids are told apart where they come whole', () => {
-  const chunks = [
-    piece({ index: 0 }, { name: 'f', arguments: '{"x":1}' }),
-    piece({ index: 0 }, { name: 'f', arguments: '{"x":2}' }),
-    ended(),
-  ];
-  assert.deepEqual(
-    blocksOf(chunks).map((block) => (block.type === 'tool_call' ? block.input : '')),
-    ['{"x":1}', '{"x":2}'],
-  );
-});
-
-test('openai-chat: a new id with each piece is still one call', () => {
-  const chunks = [
-    piece({ index: 0, id: 'a' }, { name: 'f' }),
-    piece({ index: 0, id: 'x1' }, { arguments: '{' }),
-    piece({ index: 0, id: 'x2' }, { arguments: '}' }),
-    ended(),
-  ];
-  assert.deepEqual(blocksOf(chunks), [call('a', '{}')]);
-});
-
-test('openai-chat: calls without ids get some, the same for the same answer, different within it', () => {
-  const chunks = [
-    piece({ index: 0 }, { name: 'f', arguments: '{' }),
-    piece({ index: 1 }, { name: 'g', arguments: '{}' }),
-    piece({ index: 0 }, { arguments: '}' }),
-    ended(),
-  ];
-  const ids = () => blocksOf(chunks).map((block) => (block.type === 'tool_call' ? block.id : ''));
-  assert.equal(new Set(ids()).size, 2);
-  assert.deepEqual(ids(), ids());
-  for (const id of ids()) assert.match(id, /^call_[A-Za-z0-9_]{1,35}$/);
-});
-
-test('openai-chat: arguments before the name wait for it', () => {
-  assert.deepEqual(
-    blocksOf([piece({ index: 0, id: 'a' }, { arguments: '{"x"' }), piece({ index: 0 }, { name: 'f', arguments: ':1}' }), ended()]),
-    [call('a', '{"x":1}')],
-  );
-});
-
-test('openai-chat: arguments without any name are an error', () => {
-  assert.equal(errorOf(() => folded([piece({ index: 0, id: 'a' }, { arguments: '{}' }), ended()])).kind, 'upstream');
-});
-
-test('openai-chat: arguments that are an object are its JSON', () => {
-  assert.deepEqual(blocksOf([piece({ index: 0, id: 'a' }, { name: 'f', arguments: { x: 1 } }), ended()]), [call('a', '{"x":1}')]);
-});
-
-test('openai-chat: a custom call has free text', () => {
-  const chunks = [
-    chunk({ tool_calls: [{ index: 0, id: 'a', type: 'custom', custom: { name: 'shell', input: '' } }] }),
-    chunk({ tool_calls: [{ index: 0, custom: { input: 'ls' } }] }),
-    ended('tool_calls'),
-  ];
-  assert.deepEqual(blocksOf(chunks), [{ ...call('a', 'ls', 'shell'), kind: 'custom' }]);
-});
-
-test('openai-chat: a call of the older form is a call', () => {
-  const chunks = [
-    chunk({ function_call: { name: 'f', arguments: '' } }),
-    chunk({ function_call: { arguments: '{"x":' } }),
-    chunk({ function_call: { arguments: '1}' } }),
-    ended('function_call'),
-  ];
-  const { choices } = folded(chunks, { request: { functions: [{ name: 'f' }] } });
-  assert.deepEqual(
-    [choices[0]?.blocks.map((block) => ('input' in block ? block.input : '')), choices[0]?.reason],
-    [['{"x":1}'], 'tool_calls'],
-  );
-});
-
-test("openai-chat: a call's signature goes with it", () => {
-  const extra_content = { google: { thought_signature: 'sig' } };
-  assert.deepEqual(blocksOf([piece({ index: 0, id: 'a', extra_content }, { name: 'f', arguments: '{}' }), ended()]), [
-    { ...call('a', '{}'), state: { owner: 'prov', data: { extra_content } } },
   ]);
 });
 
@@ -417,81 +271,6 @@ test('openai-chat: a whole answer that is none is an upstream error', () => {
   for (const body of ['<html><title>Sorry</title></html>', null, 5, [], {}, { choices: [] }])
     assert.equal(errorOf(() => read(body)).kind, 'upstream');
   assert.match(errorOf(() => read('<html><title>Sorry</title></html>')).message, /Sorry/);
-});
-
-// --- usage ---
-
-const counts = (more: object = {}) => ({ prompt_tokens: 10, completion_tokens: 5, total_tokens: 15, ...more });
-const usageOf = (usage: unknown, more: Readonly<Record<string, unknown>> = {}) => read(whole({ content: 'a' }, { usage, ...more })).usage;
-
-test('openai-chat: no usage is none, and null is not zero', () => {
-  assert.equal(read(whole({ content: 'a' })).usage, undefined);
-  assert.equal(usageOf(null), undefined);
-  assert.equal(folded([chunk({ content: 'a' }, { usage: null }), ended()]).usage, undefined);
-});
-
-test('openai-chat: usage on every chunk counts once, the last', () => {
-  const events = eventsOf(feed([chunk({ content: 'a' }, { usage: counts({ completion_tokens: 1 }) }), ended('stop', { usage: counts() })]));
-  assert.deepEqual(events.filter(({ type }) => type === 'usage').length, 1);
-  assert.equal(
-    folded([chunk({ content: 'a' }, { usage: counts({ completion_tokens: 1 }) }), ended('stop', { usage: counts() })]).usage
-      ?.completionTokens,
-    5,
-  );
-});
-
-test('openai-chat: usage in the places where servers put it', () => {
-  assert.equal(folded([chunk({ content: 'a' }), ended('stop', { x_groq: { usage: counts() } })]).usage?.promptTokens, 10);
-  const inChoice = { id: 'x', choices: [{ index: 0, delta: {}, finish_reason: 'stop', usage: counts() }] };
-  assert.equal(folded([chunk({ content: 'a' }), inChoice]).usage?.promptTokens, 10);
-});
-
-test('openai-chat: tokens read from the cache, in three spellings, and written to it', () => {
-  assert.equal(usageOf(counts({ prompt_tokens_details: { cached_tokens: 4 } }))?.cachedTokens, 4);
-  assert.equal(usageOf(counts({ prompt_cache_hit_tokens: 4, prompt_cache_miss_tokens: 6 }))?.cachedTokens, 4);
-  assert.equal(usageOf(counts({ cached_tokens: 4 }))?.cachedTokens, 4);
-  assert.equal(usageOf(counts({ prompt_tokens_details: { cache_write_tokens: 3 } }))?.cacheWriteTokens, 3);
-  assert.equal(usageOf(counts({ prompt_tokens_details: { cache_creation_input_tokens: 3 } }))?.cacheWriteTokens, 3);
-});
-
-test('openai-chat: reasoning is a part of the completion, also where it is counted beside it', () => {
-  const reasoning = { completion_tokens_details: { reasoning_tokens: 3 } };
-  const part = usageOf(counts(reasoning));
-  assert.deepEqual([part?.completionTokens, part?.reasoningTokens], [5, 3]);
-  const beside = usageOf(counts({ ...reasoning, total_tokens: 18 }));
-  assert.deepEqual([beside?.completionTokens, beside?.reasoningTokens], [8, 3]);
-});
-
-test('openai-chat: details of sound and prediction', () => {
-  const usage = usageOf(
-    counts({
-      prompt_tokens_details: { audio_tokens: 1 },
-      completion_tokens_details: { audio_tokens: 2, accepted_prediction_tokens: 3, rejected_prediction_tokens: 4 },
-    }),
-  );
-  const { promptAudioTokens, completionAudioTokens, acceptedPredictionTokens, rejectedPredictionTokens } = usage ?? {};
-  assert.deepEqual([promptAudioTokens, completionAudioTokens, acceptedPredictionTokens, rejectedPredictionTokens], [1, 2, 3, 4]);
-});
-
-test('openai-chat: what the provider says it charged', () => {
-  assert.equal(usageOf(counts({ cost: 0.25 }))?.reportedCost, 0.25);
-  assert.equal(usageOf(counts({ cost: { input_tokens_cost: 0, total_cost: 0.5 } }))?.reportedCost, 0.5);
-  assert.equal(usageOf(counts({ cost_in_usd_ticks: 1_000_000_000 }))?.reportedCost, 0.1);
-});
-
-test('openai-chat: tools that the provider ran itself are counted and are no calls', () => {
-  assert.deepEqual(usageOf(counts({ num_search_queries: 2 }))?.providerTools, { web_search: 2 });
-  assert.deepEqual(usageOf(counts({ server_tool_use: { web_search_requests: 1 } }))?.providerTools, { web_search: 1 });
-  assert.equal(usageOf(counts({ num_sources_used: 0 }))?.providerTools, undefined);
-  const executed = (more: object) => chunk({ executed_tools: [{ index: 0, type: 'search', arguments: '{}', ...more }] });
-  const { usage, choices } = folded([
-    executed({}),
-    executed({ output: 'found' }),
-    chunk({ content: 'a' }),
-    ended('stop', { usage: counts() }),
-  ]);
-  assert.deepEqual(usage?.providerTools, { web_search: 1 });
-  assert.deepEqual(choices[0]?.blocks, [text('a')]);
 });
 
 // --- citations, sound, log probabilities, head ---
