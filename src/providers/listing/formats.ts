@@ -13,13 +13,13 @@ const NO_CHAT = new RegExp(
     'whisper\\w*|tts|asr|transcri\\w+|speech|voice|orpheus|canopylabs|kokoro|parakeet|canary|lyria|melotts|livetranslate|chirp\\w*',
     'dall-e|imagen?|gpt-image|chatgpt-image|flux\\w*|sdxl|stable-?diffusion\\w*|stability|sora|veo|wan\\d*|imagine|canvas|reel|hunyuan-?video|kling|seedream|seedance|titan-image\\w*',
     'moderation|guard\\w*|shieldgemma|reward|realtime|live|sonic|aqa|bidi|nvclip|ocr\\w*|parse|detector|segment\\w*',
-    'babbage\\w*|davinci\\w*|computer-use|twelvelabs|marengo|pegasus',
+    'babbage\\w*|davinci\\w*|twelvelabs|marengo|pegasus',
   ].join('|')})(?=$|[-_/.:@ ])`,
   'i',
 );
 
 /** Parts of names above that stand in names of models which do chat. */
-const CHATS_AFTER_ALL = /computer-use|gemini[\w.-]*-image|gpt-oss-safeguard/i;
+const CHATS_AFTER_ALL = /gemini[\w.-]*-image|gpt-oss-safeguard/i;
 
 export function chatsByName(id: string): boolean {
   return !NO_CHAT.test(id) || CHATS_AFTER_ALL.test(id);

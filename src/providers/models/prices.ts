@@ -1,7 +1,8 @@
 /** Prices, and windows that go with them, from the data that the package of prices carries. It is never asked for newer ones. */
-import { calcPrice, findProvider } from '@pydantic/genai-prices';
+import { calcPrice } from '@pydantic/genai-prices';
 import type { Pricing } from '../../core/call.ts';
-import { namesOf } from './names.ts';
+import { canonicalName } from './names.ts';
+import { OWN_PRICES } from './prices-own.ts';
 
 /** Rows of the catalog by the ids that the package has for the same providers. Prices of one provider are not another's. */
 const PRICED_AS: Readonly<Record<string, string>> = {
@@ -37,7 +38,22 @@ export interface Priced {
  * one for short prompts. Nothing where the provider or the model is not known by that name.
  */
 export function priceOf(row: string | undefined, model: string, at: Date): Priced {
-  const providerId = row === undefined || !Object.hasOwn(PRICED_AS, row) ? undefined : PRICED_AS[row];
+  if (row === undefined) return {};
+  const packed = packedPrice(row, model, at);
+  const own = ownPrice(row, model);
+  return own === undefined ? packed : { ...packed, pricing: own };
+}
+
+function ownPrice(row: string, model: string): Pricing | undefined {
+  const name = canonicalName(model);
+  const found = Object.hasOwn(OWN_PRICES, row) ? OWN_PRICES[row] : undefined;
+  if (found === undefined || !Object.hasOwn(found, name)) return undefined;
+  const [input, output, cachedInput, cacheWrite] = found[name] ?? [];
+  return pricingFrom({ input_mtok: input, output_mtok: output, cache_read_mtok: cachedInput, cache_write_mtok: cacheWrite });
+}
+
+function packedPrice(row: string, model: string, at: Date): Priced {
+  const providerId = Object.hasOwn(PRICED_AS, row) ? PRICED_AS[row] : undefined;
   if (providerId === undefined) return {};
   for (const name of spellings(model)) {
     const found = calcPrice({}, name, { providerId, timestamp: at });
@@ -49,18 +65,11 @@ export function priceOf(row: string | undefined, model: string, at: Date): Price
   return {};
 }
 
-/** Is the provider of that row one whose prices are known at all? */
-export function isPriced(row: string): boolean {
-  return Object.hasOwn(PRICED_AS, row) && findProvider({ providerId: PRICED_AS[row] ?? '' }) !== undefined;
-}
-
-/** As the provider spells it, then without a tag and a place, then in the one spelling of all. */
-function* spellings(model: string): Generator<string> {
-  yield model;
+/** As the provider spells it, then without a version's sign and a path, then in the one spelling of all. */
+function spellings(model: string): readonly string[] {
   const bare = model.replace(/@default$/, '').replace('@', '-');
-  if (bare !== model) yield bare;
-  const [exact] = namesOf(model);
-  if (exact !== undefined && exact !== model) yield exact;
+  const tuned = model.startsWith('ft:');
+  return [...new Set([model, bare, ...(tuned ? [] : [bare.replace(/^models\//, ''), canonicalName(model)])])];
 }
 
 function pricingFrom(price: Readonly<Record<string, unknown>>): Pricing | undefined {
