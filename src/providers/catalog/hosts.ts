@@ -218,7 +218,7 @@ export const HOSTS: readonly ProviderRow[] = [
     auth: { scheme: 'bearer' },
     keyEnv: ['NEBIUS_API_KEY'],
     listing: { as: 'openai', path: '/models?verbose=true', complete: false },
-    docs: 'https://docs.tokenfactory.nebius.com/api-reference/inference/create-chat-completion',
+    docs: 'https://docs.tokenfactory.nebius.com/',
   },
   {
     id: 'sambanova',
@@ -264,7 +264,7 @@ export const HOSTS: readonly ProviderRow[] = [
     auth: { scheme: 'bearer' },
     keyEnv: ['HYPERBOLIC_API_KEY'],
     listing: { as: 'openai', path: '/models', complete: false },
-    docs: 'https://docs.hyperbolic.ai/inference/text-apis',
+    docs: 'https://docs.hyperbolic.xyz/docs/rest-api',
   },
   {
     id: 'deepinfra',

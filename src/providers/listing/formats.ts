@@ -13,7 +13,7 @@ const NO_CHAT = new RegExp(
     'whisper\\w*|tts|asr|transcri\\w+|speech|voice|orpheus|canopylabs|kokoro|parakeet|canary|lyria|melotts|livetranslate|chirp\\w*',
     'dall-e|imagen?|gpt-image|chatgpt-image|flux\\w*|sdxl|stable-?diffusion\\w*|stability|sora|veo|wan\\d*|imagine|canvas|reel|hunyuan-?video|kling|seedream|seedance|titan-image\\w*',
     'moderation|guard\\w*|shieldgemma|reward|realtime|live|sonic|aqa|bidi|nvclip|ocr\\w*|parse|detector|segment\\w*',
-    'babbage\\w*|davinci\\w*|twelvelabs|marengo|pegasus',
+    'gpt-3\\.5-turbo-instruct|babbage\\w*|davinci\\w*|twelvelabs|marengo|pegasus',
   ].join('|')})(?=$|[-_/.:@ ])`,
   'i',
 );

@@ -10,7 +10,7 @@ test("listing: OpenAI's own list, without what does not chat", () => {
   const ids =
     'gpt-4o chatgpt-4o-latest o3 gpt-5.1-codex gpt-audio gpt-4o-audio-preview computer-use-preview ft:gpt-4o:org::1 gpt-4o-search-preview';
   const others =
-    'text-embedding-3-small whisper-1 tts-1-hd dall-e-3 omni-moderation-latest gpt-image-1 gpt-realtime gpt-4o-mini-transcribe gpt-4o-realtime-preview sora-2 babbage-002 gpt-4o-mini-tts';
+    'text-embedding-3-small whisper-1 tts-1-hd dall-e-3 omni-moderation-latest gpt-image-1 gpt-realtime gpt-4o-mini-transcribe gpt-4o-realtime-preview sora-2 babbage-002 gpt-4o-mini-tts gpt-3.5-turbo-instruct gpt-3.5-turbo-instruct-0914';
   const listed = openai(
     [...ids.split(' '), ...others.split(' ')].map((id) => ({ id, object: 'model', created: 1_700_000_000, owned_by: 'openai' })),
   );
