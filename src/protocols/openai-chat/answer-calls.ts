@@ -3,6 +3,7 @@ import type { Json } from '../../core/chat.ts';
 import type { ChatEvent } from '../../core/event.ts';
 import { GatewayError } from '../../core/error.ts';
 import { fields, text } from '../json.ts';
+import type { BlockWriter } from './answer-blocks.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -30,14 +31,14 @@ export interface CallReader {
 
 export interface CallContext {
   readonly choice: number;
+  readonly blocks: BlockWriter;
   /** Owner of state that comes with a call. */
   readonly owner: string;
   /** Makes ids of calls where the provider gives none: the same answer, the same ids. */
   readonly seed: string;
-  readonly nextBlock: () => number;
 }
 
-export function createCallReader({ choice, owner, seed, nextBlock }: CallContext): CallReader {
+export function createCallReader({ choice, blocks, owner, seed }: CallContext): CallReader {
   const calls: Call[] = [];
   let opened = 0;
 
@@ -59,7 +60,7 @@ export function createCallReader({ choice, owner, seed, nextBlock }: CallContext
     },
     close(out) {
       for (const call of calls) {
-        if (call.block !== undefined) out.push({ type: 'block_end', choice, block: call.block });
+        if (call.block !== undefined) blocks.close(call.block, out);
         else if (call.waiting !== '') throw new GatewayError('upstream', 'The provider called a tool without naming it.');
       }
       calls.length = 0;
@@ -104,20 +105,18 @@ export function createCallReader({ choice, owner, seed, nextBlock }: CallContext
     }
     if (input === '') return;
     call.opening = undefined;
-    out.push({ type: 'block_delta', choice, block: call.block, text: input });
+    blocks.grow(call.block, input, out);
   }
 
   function open(call: Call, input: string, out: ChatEvent[]): void {
     const { kind, name } = call;
-    const block = nextBlock();
-    call.block = block;
     call.id = call.id === '' ? `call_${seed}_${choice}_${opened}` : call.id;
     opened++;
-    out.push({ type: 'block_start', choice, block, of: { type: 'tool_call', id: call.id, kind, name } });
+    call.block = blocks.open({ type: 'tool_call', id: call.id, kind, name }, out);
     const begun = call.waiting + input;
     call.waiting = '';
     call.opening = begun;
-    if (begun !== '') out.push({ type: 'block_delta', choice, block, text: begun });
+    if (begun !== '') blocks.grow(call.block, begun, out);
   }
 
   /** Google's servers sign calls in a field of their own, which they want to see again. */
@@ -125,7 +124,7 @@ export function createCallReader({ choice, owner, seed, nextBlock }: CallContext
     const extra = part['extra_content'];
     if (typeof extra !== 'object' || extra === null || call.block === undefined) return;
     // it was parsed from JSON, all of it
-    out.push({ type: 'block_state', choice, block: call.block, state: { owner, data: { extra_content: extra as Json } } });
+    blocks.keep(call.block, { owner, data: { extra_content: extra as Json } }, out);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Json, StopReason } from '../../core/chat.ts';
 import type { ChatEvent } from '../../core/event.ts';
 import { count, fields, list, text } from '../json.ts';
+import { createBlockWriter } from './answer-blocks.ts';
 import { createCallReader } from './answer-calls.ts';
 import { createMarkReader, readAnnotations, readSources } from './answer-citations.ts';
 import { readLogprobs } from './answer-logprobs.ts';
@@ -34,9 +35,8 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
   const { choice, owner } = context;
   const details = context.reasoningDetails ? createDetailReader() : undefined;
   const marks = context.marks ? createMarkReader() : undefined;
-  let blocks = 0;
-  const nextBlock = (): number => blocks++;
-  const calls = createCallReader({ choice, owner, seed: context.seed, nextBlock });
+  const blocks = createBlockWriter(choice);
+  const calls = createCallReader({ choice, blocks, owner, seed: context.seed });
   let open: { readonly type: TextType; readonly block: number } | undefined;
   /** The reasoning whose state is not whole before the end of the choice. */
   let thought: number | undefined;
@@ -68,7 +68,7 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
       closeText(out);
       closeThought(out);
       calls.close(out);
-      if (speech !== undefined) out.push({ type: 'block_end', choice, block: speech });
+      if (speech !== undefined) blocks.close(speech, out);
       keepForeign(out);
       const cited = marks && sources ? marks.annotations(readSources(sources)) : [];
       if (cited.length > 0) out.push({ type: 'annotations', choice, annotations: cited });
@@ -96,34 +96,33 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
     if (piece === '' && !logprobs) return;
     if (type === 'text') marks?.push(piece);
     if (type === 'reasoning' && thought !== undefined) {
-      out.push({ type: 'block_delta', choice, block: thought, text: piece });
+      blocks.grow(thought, piece, out);
       return;
     }
     if (open?.type !== type) {
       closeText(out);
-      open = { type, block: nextBlock() };
-      out.push({ type: 'block_start', choice, block: open.block, of: { type } });
+      open = { type, block: blocks.open({ type }, out) };
     }
-    out.push({ type: 'block_delta', choice, block: open.block, text: piece, ...(logprobs ? { logprobs } : {}) });
+    if (logprobs) blocks.spell(open.block, { text: piece, logprobs }, out);
+    else blocks.grow(open.block, piece, out);
   }
 
   /** Reasoning with details stays open to the end: its signature may come behind the text. */
   function closeText(out: ChatEvent[]): void {
     if (!open) return;
     if (open.type === 'reasoning' && details) thought = open.block;
-    else out.push({ type: 'block_end', choice, block: open.block });
+    else blocks.close(open.block, out);
     open = undefined;
   }
 
   function closeThought(out: ChatEvent[]): void {
     const all = details?.all() ?? [];
     if (thought === undefined && all.length > 0) {
-      thought = nextBlock();
-      out.push({ type: 'block_start', choice, block: thought, of: { type: 'reasoning' } });
+      thought = blocks.open({ type: 'reasoning' }, out);
     }
     if (thought === undefined) return;
-    if (all.length > 0) out.push({ type: 'block_state', choice, block: thought, state: { owner, data: { reasoning_details: all } } });
-    out.push({ type: 'block_end', choice, block: thought });
+    if (all.length > 0) blocks.keep(thought, { owner, data: { reasoning_details: all } }, out);
+    blocks.close(thought, out);
   }
 
   function call(entry: unknown, legacy: boolean, out: ChatEvent[]): void {
@@ -142,20 +141,18 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
     if (Object.keys(piece).length === 0) return;
     if (speech === undefined) {
       closeText(out);
-      speech = nextBlock();
-      out.push({ type: 'block_start', choice, block: speech, of: { type: 'speech' } });
+      speech = blocks.open({ type: 'speech' }, out);
     }
-    out.push({ type: 'speech_delta', choice, block: speech, speech: piece });
+    blocks.speak(speech, piece, out);
   }
 
   function keepForeign(out: ChatEvent[]): void {
     if (foreignState === undefined) return;
     // it was parsed from JSON, all of it
     const data = { provider_state: foreignState as Json };
-    const block = nextBlock();
-    out.push({ type: 'block_start', choice, block, of: { type: 'opaque' } });
-    out.push({ type: 'block_state', choice, block, state: { owner, data } });
-    out.push({ type: 'block_end', choice, block });
+    const block = blocks.open({ type: 'opaque' }, out);
+    blocks.keep(block, { owner, data }, out);
+    blocks.close(block, out);
   }
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   HEAD,
   blocksOf,
+  call,
   chunk,
   ended,
   errorOf,
@@ -366,4 +367,21 @@ test("openai-chat: state of another server of ours is the provider's, whole and 
   const provider_state = { owner: 'anthropic', blocks: [{ type: 'reasoning', data: 's' }] };
   const blocks = blocksOf([chunk({ content: 'a' }), chunk({ provider_state }), ended()], { quirks: { providerState: true } });
   assert.deepEqual(blocks, [text('a'), { type: 'opaque', state: { owner: 'prov', data: { provider_state } } }]);
+});
+
+test('openai-chat: a character that is cut between two frames comes whole, in texts and in arguments', () => {
+  const chunks = [
+    chunk({ content: 'a\ud83d' }),
+    chunk({ content: '\ude00b' }),
+    piece({ index: 0, id: 'a' }, { name: 'f', arguments: '{"x":"\ud83d' }),
+    piece({ index: 0 }, { arguments: '\ude00"}' }),
+    ended(),
+  ];
+  const events = eventsOf(feed(chunks));
+  for (const event of events) if (event.type === 'block_delta') assert.ok(event.text.isWellFormed());
+  assert.deepEqual(blocksOf(chunks), [text('a😀b'), call('a', '{"x":"😀"}')]);
+});
+
+test('openai-chat: half a character without its other half is the replacement character', () => {
+  assert.deepEqual(blocksOf([chunk({ content: 'a\ud83d' }), ended()]), [text('a\ufffd')]);
 });
