@@ -22,7 +22,7 @@ export function errorOf({ status, headers, body }: Failure): GatewayError {
 export function errorWithin(value: unknown): GatewayError | undefined {
   const body = fields(value);
   const { error, base_resp: base } = body;
-  const failed = error !== undefined && error !== null && error !== false;
+  const failed = error !== undefined && error !== null && error !== false && error !== '';
   if (failed || body['object'] === 'error') return reported(value);
   if (base === undefined) return undefined;
   // MiniMax: always there, and 0 where all is well

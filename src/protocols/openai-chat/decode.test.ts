@@ -221,6 +221,12 @@ test('openai-chat: an event that is called error is one, whatever it holds', () 
   assert.equal(event.error.message, 'Broken.');
 });
 
+test('openai-chat: a status in the answer itself is an error in a stream too, unless it says that all is well', () => {
+  const status = (status_code: number) => chunk({ content: 'a' }, { base_resp: { status_code, status_msg: 'busy' }, error: null });
+  assert.equal(errorOf(() => folded([status(1002), ended()])).message, 'busy');
+  assert.deepEqual(blocksOf([status(0), ended()]), [text('a')]);
+});
+
 test('openai-chat: a frame that is not JSON is an error', () => {
   assert.equal(errorOf(() => folded(['<html>'])).kind, 'upstream');
   assert.equal(errorOf(() => folded([chunk({ content: 'a' }), '{"choices":[{']))?.kind, 'upstream');

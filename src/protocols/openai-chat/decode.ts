@@ -210,7 +210,7 @@ export function createStreamDecoder(context: AnswerContext): Decoder {
     const parsed: unknown = JSON.parse(data);
     if (event === 'error') throw reported(parsed);
     const chunk = fields(parsed);
-    const error = chunk['error'] !== undefined || !Array.isArray(chunk['choices']) ? errorWithin(parsed) : undefined;
+    const error = mayFail(chunk) ? errorWithin(parsed) : undefined;
     if (error) throw error;
     const events = answer.chunk(chunk, 'delta');
     return passes ? { events, raw: pass(chunk, data) } : { events };
@@ -232,12 +232,16 @@ export function createStreamDecoder(context: AnswerContext): Decoder {
   }
 }
 
+/** A look that nearly all chunks pass: only then is it worth to look for a failure. */
+function mayFail(body: Fields): boolean {
+  return body['error'] !== undefined || body['base_resp'] !== undefined || !Array.isArray(body['choices']);
+}
+
 /** Reads a whole answer. Throws a GatewayError where it is none. */
 export function readAnswer(body: unknown, context: AnswerContext): { readonly response: ChatResponse; readonly raw?: string } {
   if (typeof body === 'string') throw new GatewayError('upstream', `The provider's answer is not JSON: ${plainMessage(body)}`);
   const whole = fields(body);
-  const error =
-    whole['error'] !== undefined || !Array.isArray(whole['choices']) || whole['base_resp'] !== undefined ? errorWithin(body) : undefined;
+  const error = mayFail(whole) ? errorWithin(body) : undefined;
   if (error) throw error;
   if (list(whole['choices']).length === 0) throw new GatewayError('upstream', 'The provider answered without a choice.');
   const answer = createAnswer(context);
