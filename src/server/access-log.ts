@@ -1,5 +1,6 @@
 /** The log's one line per request: no contents, no keys. */
 import type { Logger } from 'pino';
+import type { Attempt } from '../core/call.ts';
 import type { Exchange } from './exchange.ts';
 
 export type Outcome = 'ok' | 'client_error' | 'error' | 'cancelled';
@@ -20,6 +21,9 @@ export function logExchange(log: Logger, exchange: Exchange, sent: boolean): voi
     ...given('user', bounded(facts.user, 64)),
     ...given('model', bounded(facts.model, 128)),
     ...given('stream', facts.stream),
+    ...given('provider', facts.trace.answeredBy?.provider),
+    ...(facts.trace.attempts.length > 0 ? { attempts: facts.trace.attempts.map(attemptLine) } : {}),
+    ...given('cache', facts.trace.cache),
     ...given('finish', facts.finishReasons?.join(',')),
     ...(usage ? { promptTokens: usage.promptTokens, completionTokens: usage.completionTokens, cachedTokens: usage.cachedTokens } : {}),
     ...(facts.firstTokenAt === undefined ? {} : { firstTokenMs: rounded(facts.firstTokenAt - startedAt) }),
@@ -29,6 +33,17 @@ export function logExchange(log: Logger, exchange: Exchange, sent: boolean): voi
     ...(error && outcome === 'error' ? { err: error.cause instanceof Error ? error.cause : error } : {}),
   };
   log[outcome === 'error' ? 'error' : facts.level](line, 'request');
+}
+
+function attemptLine({ target, startedAt, firstOutputAt, endedAt, outcome, error, hedge }: Attempt): Readonly<Record<string, unknown>> {
+  return {
+    target,
+    outcome: outcome ?? 'running',
+    ...(firstOutputAt === undefined ? {} : { firstOutputMs: rounded(firstOutputAt - startedAt) }),
+    ...(endedAt === undefined ? {} : { ms: rounded(endedAt - startedAt) }),
+    ...(error ? { error: error.kind, status: error.status } : {}),
+    ...(hedge ? { hedge } : {}),
+  };
 }
 
 function outcomeOf({ facts: { error } }: Exchange, sent: boolean): Outcome {

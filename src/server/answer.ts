@@ -1,6 +1,7 @@
 /** Whole answers, good and bad: everything but a running stream goes out through here. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { ServerSettings } from '../config/settings.ts';
+import type { CallTrace } from '../core/call.ts';
 import { toGatewayError } from '../core/error.ts';
 import type { GatewayError } from '../core/error.ts';
 import { encodeError } from '../protocols/openai-chat/error.ts';
@@ -23,6 +24,16 @@ export function commonHeaders(exchange: Exchange, settings: ServerSettings): Out
     'x-request-id': exchange.id,
     'openai-processing-ms': Math.round(performance.now() - exchange.startedAt),
     ...corsHeaders(exchange.request.headers.origin, settings.corsOrigins),
+    ...traceHeaders(exchange.facts.trace),
+  };
+}
+
+/** Who answered, after how many attempts: of failures too. */
+function traceHeaders({ attempts, answeredBy, cache }: CallTrace): OutgoingHttpHeaders {
+  const last = answeredBy ?? attempts.at(-1);
+  return {
+    ...(last ? { 'x-parlance-provider': last.provider ?? 'local', 'x-parlance-attempts': attempts.length } : {}),
+    ...(cache ? { 'x-parlance-cache': cache } : {}),
   };
 }
 

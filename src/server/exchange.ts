@@ -135,14 +135,3 @@ function createExchange(request: IncomingMessage, response: ServerResponse, isOv
     isOver,
   };
 }
-
-/** `work`, unless the signal fires first: then its reason is thrown at once, however long the work goes on. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const stop = (): void => reject(signal.reason as GatewayError);
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  const settled = (): void => signal.removeEventListener('abort', stop);
-  work.then(resolve, reject).then(settled, settled);
-  return promise;
-}

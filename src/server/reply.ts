@@ -1,4 +1,5 @@
 /** A Reply on its way to the client: whole, or as a stream of server-sent events. */
+import { unlessAborted } from '../core/abort.ts';
 import type { Call, Handler, Reply } from '../core/call.ts';
 import type { ChatResponse } from '../core/chat.ts';
 import type { ServerSettings } from '../config/settings.ts';
@@ -9,7 +10,6 @@ import { unfold } from '../core/unfold.ts';
 import { encodeResponse } from '../protocols/openai-chat/response.ts';
 import { createStreamEncoder } from '../protocols/openai-chat/stream.ts';
 import { answer, answerError, commonHeaders, noteError, watchReader } from './answer.ts';
-import { unlessAborted } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 
 export interface Sending {

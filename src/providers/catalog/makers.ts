@@ -21,7 +21,7 @@ export const MAKERS: readonly ProviderRow[] = [
   {
     id: 'openai',
     name: 'OpenAI',
-    speaks: { wire: 'openai-chat', quirks: { faithful: true, pads: true } },
+    speaks: { wire: 'openai-chat', quirks: { faithful: true, pads: true, maxTokens: 'max_completion_tokens' } },
     baseUrl: 'https://api.openai.com/v1',
     auth: { scheme: 'bearer' },
     keyEnv: ['OPENAI_API_KEY'],

@@ -1,9 +1,9 @@
 /**
  * What is known of the well-known models, whoever serves them: limits, and what requests may ask for.
  *
- * Figures are from the makers' own pages on their models, read beside the tables of models.dev, LiteLLM 1.109 and
- * pi-catalog 18.2, as of November 2026; where these differ the maker's page counts, where it says nothing the figure is
- * left out. Prices are not here but in `prices.ts`.
+ * Figures are as of November 2026, from the makers' pages where those say them, and many from the tables of LiteLLM 1.109,
+ * pi-catalog 18.2 and models.dev; where sources differ the maker's page counts, where none says anything the figure is left
+ * out. Prices are not here but in `prices.ts`.
  */
 import type { Capabilities } from '../../core/call.ts';
 import { namesOf } from './names.ts';

@@ -1,0 +1,166 @@
+/** One attempt at one target: its time-outs, its place in the books, and the end of both, once, however it ends. */
+import { unlessAborted } from '../core/abort.ts';
+import type { Attempt, Call, Reply } from '../core/call.ts';
+import { GatewayError, toGatewayError } from '../core/error.ts';
+import type { Batch } from '../core/event.ts';
+import type { Ticket } from './health.ts';
+import type { RouteTarget } from './route.ts';
+
+export interface Attempted {
+  readonly target: RouteTarget;
+  readonly attempt: Attempt;
+  /** Resolves with the first output, or rejects with a GatewayError. */
+  readonly reply: Promise<Reply>;
+  /** Gives it up; `lost` where another one was faster. Does nothing once it is over. */
+  giveUp(reason: GatewayError, outcome: 'cancelled' | 'lost'): void;
+}
+
+export interface AttemptParts {
+  readonly call: Call;
+  readonly target: RouteTarget;
+  readonly ticket: Ticket;
+  readonly hedge: boolean;
+  /** An answer whose reader leaves is read to its end. */
+  readonly drains: boolean;
+  readonly now: () => number;
+  /** Called once, when the target has done its work. */
+  readonly ended: () => void;
+}
+
+/** Starts it. What it does is written to `call.trace`. */
+export function startAttempt({ call, target, ticket, hedge, drains, now, ended }: AttemptParts): Attempted {
+  const { card, backend } = target.target;
+  const attempt: Attempt = {
+    target: target.key,
+    ...(card.provider === undefined ? {} : { provider: card.provider }),
+    startedAt: now(),
+    hedge,
+  };
+  call.trace.attempts.push(attempt);
+  const control = new AbortController();
+  const { firstOutputMs, idleMs } = target.timeouts;
+
+  const settle = (outcome: NonNullable<Attempt['outcome']>, error?: GatewayError): void => {
+    if (attempt.outcome) return;
+    attempt.outcome = outcome;
+    attempt.endedAt = now();
+    if (error) attempt.error = error;
+    call.signal.removeEventListener('abort', left);
+    if (outcome === 'answered') ticket.succeed();
+    else if (outcome === 'failed' && error) ticket.fail(error);
+    else ticket.cancel();
+    ended();
+  };
+  const giveUp = (reason: GatewayError, outcome: 'cancelled' | 'lost'): void => {
+    if (attempt.outcome) return;
+    settle(outcome);
+    control.abort(reason);
+  };
+  /** The client is gone, or the whole request took too long. */
+  const left = (): void => {
+    const reason = toGatewayError(call.signal.reason);
+    if (drains && attempt.firstOutputAt !== undefined) return;
+    if (reason.kind !== 'upstream_timeout') return giveUp(reason, 'cancelled');
+    settle('failed', reason);
+    control.abort(reason);
+  };
+  if (call.signal.aborted) left();
+  else call.signal.addEventListener('abort', left, { once: true });
+
+  const tooLate = new GatewayError(
+    'upstream_timeout',
+    `The model gave no output within ${shown(firstOutputMs)} (time-out for the first output).`,
+  );
+  const timer = firstOutputMs > 0 ? setTimeout(() => control.abort(tooLate), firstOutputMs) : undefined;
+  const work = async (): Promise<Reply> => {
+    try {
+      const reply = await unlessAborted(backend.chat({ ...call, signal: control.signal }, target.target), control.signal);
+      attempt.firstOutputAt = now();
+      ticket.firstOutput(attempt.firstOutputAt - attempt.startedAt);
+      if (reply.kind === 'stream') return { ...reply, batches: watched(reply.batches) };
+      if (reply.response.usage) attempt.usage = reply.response.usage;
+      settle('answered');
+      return reply;
+    } catch (cause) {
+      const error = toGatewayError(cause);
+      settle(error.kind === 'cancelled' ? 'cancelled' : 'failed', error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  /** The same batches; what they say of the end is kept, and silence ends them. */
+  function watched(batches: AsyncIterable<Batch>): AsyncIterable<Batch> {
+    const inner = batches[Symbol.asyncIterator]();
+    let waitingSince: number | undefined;
+    let idle: NodeJS.Timeout | undefined;
+    const silent = new GatewayError(
+      'upstream_timeout',
+      `The model fell silent for ${shown(idleMs)} in the middle of its answer (time-out between two outputs).`,
+    );
+
+    /** One timer for the whole stream: it looks whether the silence it was set for has come about. */
+    const look = (): void => {
+      if (attempt.outcome) return;
+      const waited = waitingSince === undefined ? 0 : now() - waitingSince;
+      if (waited >= idleMs) return control.abort(silent);
+      idle = setTimeout(look, idleMs - waited);
+    };
+    if (idleMs > 0) idle = setTimeout(look, idleMs);
+    const over = (outcome: NonNullable<Attempt['outcome']>, error?: GatewayError): void => {
+      clearTimeout(idle);
+      settle(outcome, error);
+    };
+    const note = ({ events }: Batch): void => {
+      for (const event of events) {
+        if (event.type === 'usage') attempt.usage = event.usage;
+        else if (event.type === 'end') over('answered');
+        else if (event.type === 'error') over(event.error.kind === 'cancelled' ? 'cancelled' : 'failed', event.error);
+      }
+    };
+    const next = async (): Promise<IteratorResult<Batch>> => {
+      waitingSince = now();
+      try {
+        const result = await unlessAborted(inner.next(), control.signal);
+        waitingSince = undefined;
+        if (result.done !== true) note(result.value);
+        else over('failed', new GatewayError('upstream', 'The model stopped before the end of its answer.'));
+        return result;
+      } catch (cause) {
+        const error = toGatewayError(cause);
+        over(error.kind === 'cancelled' ? 'cancelled' : 'failed', error);
+        throw error;
+      }
+    };
+    /** Reads on for the sake of the usage alone; failures are in the books, and nobody else asks for them. */
+    const drain = async (): Promise<void> => {
+      try {
+        while (!attempt.outcome) await next();
+      } catch {
+        return;
+      }
+    };
+    const leave = async (value?: unknown): Promise<IteratorResult<Batch>> => {
+      if (drains && !attempt.outcome) {
+        void drain();
+        return { done: true, value };
+      }
+      giveUp(new GatewayError('cancelled', 'The rest of the answer is not wanted.'), 'cancelled');
+      clearTimeout(idle);
+      // it may wait for bytes that never come: the signal has ended those, and nobody waits for this
+      inner.return?.(value).then(undefined, () => undefined);
+      return { done: true, value };
+    };
+    return { [Symbol.asyncIterator]: () => ({ next, return: leave }) };
+  }
+
+  return { target, attempt, reply: work(), giveUp };
+}
+
+/** `250 ms`, `30 s`, `10 min`. */
+export function shown(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${Math.round(ms / 100) / 10} s`;
+  return `${Math.round(ms / 6000) / 10} min`;
+}

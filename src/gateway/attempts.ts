@@ -1,0 +1,254 @@
+/** From a route to an answer: targets in order, retries, fallback, one deadline for all of it. */
+import { pause } from '../core/abort.ts';
+import type { Call, Reply } from '../core/call.ts';
+import { GatewayError, toGatewayError } from '../core/error.ts';
+import { shown, startAttempt } from './attempt.ts';
+import type { Attempted } from './attempt.ts';
+import { orderTargets } from './balance.ts';
+import type { HealthBook, Ticket } from './health.ts';
+import { firstToAnswer } from './hedge.ts';
+import type { Line } from './line.ts';
+import type { Route, RouteTarget } from './route.ts';
+import { isWithheld, peeked } from './withheld.ts';
+import { verdictOf } from './verdict.ts';
+
+export interface AttemptsParts {
+  readonly health: HealthBook;
+  readonly random: () => number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** For targets that take only so many requests at once. */
+  readonly line: Line;
+}
+
+/** The first wait is up to this long, each next one up to twice as much. */
+const FIRST_WAIT_MS = 250;
+
+/**
+ * Answers a call by a route. Resolves with the first output of a target, rejects with the last failure where none has any.
+ * The whole request, waits included, ends after `wholeMs`, or when the client leaves.
+ */
+export function createAttempts(parts: AttemptsParts): (route: Route, call: Call) => Promise<Reply> {
+  return async (route, given) => {
+    const { signal, done } = withDeadline(given.signal, route.policy.wholeMs);
+    const call = { ...given, signal };
+    try {
+      const reply = await answer({ ...parts, route, call });
+      if (reply.kind === 'stream') return { ...reply, batches: endedBy(reply.batches, done) };
+      done();
+      return reply;
+    } catch (cause) {
+      done();
+      throw cause;
+    }
+  };
+}
+
+interface Work extends AttemptsParts {
+  readonly route: Route;
+  readonly call: Call;
+}
+
+/** What is known of a target for this request. */
+interface Prospect {
+  readonly target: RouteTarget;
+  /** Never again for this request. */
+  out: boolean;
+  tried: boolean;
+  /** By the clock: not before this. */
+  notBefore: number;
+}
+
+async function answer(work: Work): Promise<Reply> {
+  const { route, call, health, random } = work;
+  const order = orderTargets(route, { call, health, random });
+  const prospects = order.map((target): Prospect => ({ target, out: false, tried: false, notBefore: 0 }));
+  let withheld: Reply | undefined;
+  let failure: GatewayError | undefined;
+  for (let made = 0, rounds = 0; made < route.policy.attempts;) {
+    const opened = open(work, prospects);
+    if (!('attempted' in opened)) {
+      const again = await ready(opened, { work, prospects, failure, rounds });
+      if (!again) break;
+      rounds++;
+      continue;
+    }
+    made++;
+    const { prospect, attempted } = opened;
+    try {
+      const reply = await firstToAnswer(attempted, () => second(work, prospects, attempted), work);
+      const seen = route.policy.onContentFilter ? await peeked(reply) : reply;
+      if (!route.policy.onContentFilter || !isWithheld(seen)) {
+        if (withheld) letGo(withheld);
+        return seen;
+      }
+      withheld ??= seen;
+      if (withheld !== seen) letGo(seen);
+      prospect.out = true;
+    } catch (cause) {
+      failure = toGatewayError(cause);
+      call.signal.throwIfAborted();
+      if (judge(failure, { work, prospects, prospect }) === 'final') break;
+    }
+  }
+  if (withheld) return withheld;
+  throw failure ?? nobodyReady(work, prospects);
+}
+
+/** A reply that nobody will read. */
+function letGo(reply: Reply): void {
+  if (reply.kind === 'full') return;
+  reply.batches[Symbol.asyncIterator]()
+    .return?.()
+    .then(undefined, () => undefined);
+}
+
+interface Waiting {
+  readonly work: Work;
+  readonly prospects: readonly Prospect[];
+  readonly failure: GatewayError | undefined;
+  readonly rounds: number;
+}
+
+/** Waits until a target may be asked (again); false where none will be soon enough. */
+async function ready({ busy, waitMs }: Closed, { work, prospects, rounds }: Waiting): Promise<boolean> {
+  const { route, call, random, line } = work;
+  const { maxWaitMs } = route.policy;
+  if (busy.length > 0) return line.wait(busy, maxWaitMs, call.signal);
+  if (waitMs === undefined || waitMs > maxWaitMs) return false;
+  for (const prospect of prospects) prospect.tried = false;
+  const jitter = random() * Math.min(maxWaitMs, FIRST_WAIT_MS * 2 ** rounds);
+  await pause(Math.max(waitMs, jitter), call.signal);
+  return true;
+}
+
+/** Marks what may still be tried; `final` where nothing else would help. */
+function judge(
+  failure: GatewayError,
+  { work, prospects, prospect }: { readonly work: Work; readonly prospects: readonly Prospect[]; readonly prospect: Prospect },
+): 'final' | 'open' {
+  const { now, call } = work;
+  prospect.tried = true;
+  switch (verdictOf(failure, call)) {
+    case 'final':
+      return 'final';
+    case 'elsewhere':
+      prospect.out = true;
+      break;
+    case 'larger': {
+      const reached = prospect.target.target.card.contextWindow;
+      for (const other of prospects) {
+        const size = other.target.target.card.contextWindow;
+        if (other === prospect || size === undefined || reached === undefined || size <= reached) other.out = true;
+      }
+      break;
+    }
+    case 'again':
+      prospect.notBefore = now() + (failure.retryAfterMs ?? 0);
+      break;
+  }
+  return prospects.every(({ out }) => out) ? 'final' : 'open';
+}
+
+interface Opened {
+  readonly prospect: Prospect;
+  readonly attempted: Attempted;
+}
+
+/** Nobody can be asked now. */
+interface Closed {
+  /** Targets at the limit of what they take at once. */
+  readonly busy: readonly string[];
+  /** Until one that has failed may be asked again; undefined where there is none. */
+  readonly waitMs: number | undefined;
+}
+
+/** Starts an attempt at the first target that is ready: those that were not asked yet before those that were. */
+function open(work: Work, prospects: readonly Prospect[]): Opened | Closed {
+  const busy: string[] = [];
+  let waitMs: number | undefined;
+  for (const prospect of prospects) {
+    if (prospect.out) continue;
+    const early = prospect.notBefore - work.now();
+    // one that has just failed waits for its turn even where no other is left
+    if (prospect.tried || early > 0) {
+      waitMs = Math.min(waitMs ?? Infinity, Math.max(0, early));
+      continue;
+    }
+    const entry = work.health.enter(prospect.target);
+    if (entry.ok) return { prospect, attempted: start(work, prospect, entry.ticket, false) };
+    if (entry.why === 'busy') busy.push(prospect.target.key);
+  }
+  return { busy, waitMs };
+}
+
+function start({ call, route, now, line }: Work, { target }: Prospect, ticket: Ticket, hedge: boolean): Attempted {
+  return startAttempt({ call, target, ticket, hedge, drains: route.policy.drains, now, ended: () => line.freed(target.key) });
+}
+
+/** A second target beside one that is late: another one than the first, not asked yet, and ready now. */
+function second(work: Work, prospects: readonly Prospect[], first: Attempted): Attempted | undefined {
+  for (const prospect of prospects) {
+    if (prospect.out || prospect.tried || prospect.target === first.target || prospect.notBefore > work.now()) continue;
+    const entry = work.health.enter(prospect.target);
+    if (!entry.ok) continue;
+    prospect.tried = true;
+    return start(work, prospect, entry.ticket, true);
+  }
+  return undefined;
+}
+
+function nobodyReady({ route, health }: Work, prospects: readonly Prospect[]): GatewayError {
+  const states = prospects.map(({ target }) => health.of(target.key));
+  const waits = states.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
+  const waitMs = waits.length > 0 ? Math.min(...waits) : 1000;
+  const resting = states.find(({ state }) => state === 'open');
+  const many = prospects.length > 1 ? `All ${prospects.length} targets of the model '${route.name}' are` : `The model '${route.name}' is`;
+  const because = resting?.lastError === undefined ? '' : ` (the last: ${resting.lastError})`;
+  const why = resting ? `resting after failures${because}` : 'at the limit of requests at the same time';
+  return new GatewayError('overloaded', `${many} ${why}. Try again in ${shown(waitMs)}.`, { retryAfterMs: waitMs });
+}
+
+/** A signal that also fires when the time for the whole request is over. `done` takes its timer away. */
+function withDeadline(outer: AbortSignal, wholeMs: number): { signal: AbortSignal; done: () => void } {
+  if (wholeMs === 0) return { signal: outer, done: () => undefined };
+  const control = new AbortController();
+  const forward = (): void => control.abort(outer.reason);
+  if (outer.aborted) forward();
+  outer.addEventListener('abort', forward, { once: true });
+  const late = new GatewayError(
+    'upstream_timeout',
+    `The answer was not complete within ${shown(wholeMs)} (time-out for the whole request).`,
+  );
+  const timer = setTimeout(() => control.abort(late), wholeMs);
+  const done = (): void => {
+    clearTimeout(timer);
+    outer.removeEventListener('abort', forward);
+  };
+  return { signal: control.signal, done };
+}
+
+function endedBy(batches: Extract<Reply, { kind: 'stream' }>['batches'], done: () => void): typeof batches {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = batches[Symbol.asyncIterator]();
+      return {
+        async next() {
+          try {
+            const result = await inner.next();
+            const last = result.done === true ? 'end' : result.value.events.at(-1)?.type;
+            if (last === 'end' || last === 'error') done();
+            return result;
+          } catch (cause) {
+            done();
+            throw cause;
+          }
+        },
+        async return(value?: unknown) {
+          done();
+          return inner.return ? inner.return(value) : { done: true, value };
+        },
+      };
+    },
+  };
+}

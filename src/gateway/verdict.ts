@@ -1,0 +1,35 @@
+/** What may be done about a failure before anything was shown. */
+import type { Call } from '../core/call.ts';
+import type { GatewayError } from '../core/error.ts';
+
+/**
+ * `final`: it would be the same everywhere, or was asked for. `elsewhere`: not this target again, another one may do.
+ * `larger`: a target with more context may do. `again`: it may pass, here or elsewhere.
+ */
+export type Verdict = 'final' | 'elsewhere' | 'larger' | 'again';
+
+/** Statuses that speak of our account or of the model with this provider. */
+const OF_THE_PROVIDER: ReadonlySet<number> = new Set([401, 402, 403, 404]);
+
+export function verdictOf(error: GatewayError, call: Call): Verdict {
+  switch (error.kind) {
+    case 'context_length_exceeded':
+      return 'larger';
+    // what one protocol has no form for, another may have
+    case 'unsupported_value':
+    case 'unsupported_parameter':
+    case 'model_not_found':
+    case 'insufficient_quota':
+    case 'internal':
+      return 'elsewhere';
+    case 'reported':
+      if (OF_THE_PROVIDER.has(error.status)) return 'elsewhere';
+      return error.retryable ? 'again' : 'final';
+    case 'upstream':
+    case 'upstream_timeout':
+      // it may have been carried out all the same, and a completion that is kept would be there twice
+      return call.request.raw['store'] === true ? 'final' : 'again';
+    default:
+      return error.retryable ? 'again' : 'final';
+  }
+}
