@@ -1,5 +1,6 @@
 /** How each target does: what runs there, how soon it answers, and a breaker that lets it rest when it fails. */
 import type { GatewayError } from '../core/error.ts';
+import { meaningOf } from './failure-meaning.ts';
 import { recentLatencies, recentResults } from './recent.ts';
 import type { RecentLatencies, RecentResults } from './recent.ts';
 import type { RouteTarget } from './route.ts';
@@ -108,31 +109,6 @@ const UNKNOWN: TargetHealth = Object.freeze({
   retryAfterMs: undefined,
   lastError: undefined,
 });
-
-/** `rest`: it works but wants no more for now; `works`: the fault was the client's; `nothing`: says neither. */
-export type Verdict = 'failure' | 'rest' | 'works' | 'nothing';
-
-const TARGETS_OWN: ReadonlySet<number> = new Set([401, 402, 403, 404, 408, 425]);
-
-/** What an error says about the target that it came from. */
-export function verdictOf({ kind, status, retryAfterMs }: GatewayError): Verdict {
-  switch (kind) {
-    case 'upstream':
-    case 'upstream_timeout':
-    case 'overloaded':
-    case 'internal':
-    case 'insufficient_quota':
-      return 'failure';
-    case 'cancelled':
-      return 'nothing';
-    case 'reported':
-      if (status === 429) return retryAfterMs ? 'rest' : 'failure';
-      return TARGETS_OWN.has(status) ? 'failure' : 'works';
-    default:
-      if (status === 429) return retryAfterMs ? 'rest' : 'failure';
-      return 'works';
-  }
-}
 
 /** All that is kept of one key. */
 interface Kept {
@@ -318,10 +294,10 @@ export function createHealthBook({ settings, now }: { readonly settings: Breaker
         good(ticket, at);
         return;
       }
-      const verdict = verdictOf(outcome);
-      if (verdict === 'failure') bad(ticket, outcome, at);
-      else if (verdict === 'works') good(ticket, at);
-      else if (verdict === 'rest') rest(kept, at + Math.min(outcome.retryAfterMs ?? 0, LONGEST_REST_MS), at);
+      const meaning = meaningOf(outcome);
+      if (meaning === 'failure') bad(ticket, outcome, at);
+      else if (meaning === 'works') good(ticket, at);
+      else if (meaning === 'rest') rest(kept, at + Math.min(outcome.retryAfterMs ?? 0, LONGEST_REST_MS), at);
     },
   };
 
