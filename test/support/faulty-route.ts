@@ -1,0 +1,41 @@
+/** Routes over faulty upstreams, and a server that has them. */
+import { startLiveServer } from './live-server.ts';
+import type { LiveServer } from './live-server.ts';
+
+export interface RouteSettings {
+  readonly targets: readonly (string | Readonly<Record<string, unknown>>)[];
+  readonly [setting: string]: unknown;
+}
+
+/** Short enough for a test, long enough for a busy machine to be in time. */
+export const QUICK = { firstOutput: '700ms', idle: '700ms', whole: '8s' };
+
+/** An upstream as a provider of the configuration. */
+export const providerAt = (url: string, models: readonly string[] = ['m'], more: Readonly<Record<string, unknown>> = {}) => ({
+  wire: 'openai-chat',
+  baseUrl: `${url}/v1`,
+  models,
+  ...more,
+});
+
+export interface RoutedOptions {
+  readonly providers: Readonly<Record<string, object>>;
+  readonly routes: Readonly<Record<string, RouteSettings>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A whole server, without an engine, that knows these routes. */
+export function startRouted({ providers, routes, env = {} }: RoutedOptions): Promise<LiveServer> {
+  return startLiveServer({
+    PARLANCE_MODELS_BUILT_IN: 'false',
+    PARLANCE_PROVIDERS: JSON.stringify(providers),
+    PARLANCE_MODELS_ROUTES: JSON.stringify(routes),
+    ...env,
+  });
+}
+
+/** What an answer says of its way. */
+export const wayOf = (headers: Headers): { readonly attempts: number; readonly provider: string | null } => ({
+  attempts: Number(headers.get('x-parlance-attempts')),
+  provider: headers.get('x-parlance-provider'),
+});
