@@ -1,73 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Call, Pricing } from '../core/call.ts';
-import type { ChatRequest, Message, Role } from '../core/chat.ts';
-import { GatewayError } from '../core/error.ts';
+import {
+  bookAt,
+  breakTarget,
+  callOf,
+  CHI_SQUARE_2,
+  chiSquare,
+  enterTarget,
+  firsts,
+  routeOf,
+  routeTarget as target,
+} from '../../test/support/balanced.ts';
+import { seeded } from '../../test/support/random.ts';
+import type { Call } from '../core/call.ts';
 import { orderTargets } from './balance.ts';
-import { createHealthBook, DEFAULT_BREAKER } from './health.ts';
 import type { HealthBook, Ticket } from './health.ts';
-import { DEFAULT_POLICY, DEFAULT_TIMEOUTS } from './route.ts';
 import type { Route, RoutePolicy, RouteTarget } from './route.ts';
-
-interface TargetFacts {
-  readonly weight?: number;
-  readonly maxInFlight?: number;
-  readonly pricing?: Pricing;
-}
-
-function target(key: string, { weight = 1, maxInFlight, pricing }: TargetFacts = {}): RouteTarget {
-  const card = { id: key, created: 0, ownedBy: 'x', endpoints: [], capabilities: {}, ...(pricing ? { pricing } : {}) };
-  const backend = { chat: () => Promise.reject(new Error('nobody calls it here')) };
-  return { key, target: { card, backend }, weight, maxInFlight, timeouts: DEFAULT_TIMEOUTS };
-}
-
-const message = (role: Role, text: string): Message => ({ role, blocks: [{ type: 'text', text }] });
-
-function callOf(request: Partial<ChatRequest> = {}, principal = 'key-1'): Call {
-  const whole: ChatRequest = {
-    model: 'm',
-    messages: [message('user', 'Hello.')],
-    sampling: {},
-    n: 1,
-    stop: [],
-    tools: [],
-    toolChoice: { mode: 'auto' },
-    parallelToolCalls: true,
-    responseFormat: { type: 'text' },
-    stream: true,
-    includeUsage: false,
-    legacyFunctions: false,
-    extras: [],
-    raw: {},
-    ...request,
-  };
-  return {
-    id: 'req_1',
-    request: whole,
-    principal: { id: principal },
-    strict: false,
-    signal: new AbortController().signal,
-    trace: { attempts: [] },
-  };
-}
-
-/** mulberry32: the same numbers in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const bookAt = (now: () => number = () => 0): HealthBook => createHealthBook({ settings: DEFAULT_BREAKER, now });
-const routeOf = (targets: readonly RouteTarget[], policy: Partial<RoutePolicy>): Route => ({
-  name: 'm',
-  targets,
-  policy: { ...DEFAULT_POLICY, ...policy },
-});
 
 interface Asked {
   readonly health?: HealthBook;
@@ -81,42 +29,12 @@ function keys(route: Route, { health = bookAt(), random = seeded(1), call = CALL
   return orderTargets(route, { call, health, random }).map(({ key }) => key);
 }
 
-function enter(health: HealthBook, to: RouteTarget, times = 1): readonly Ticket[] {
-  return Array.from({ length: times }, () => {
-    const entry = health.enter(to);
-    return entry.ok ? entry.ticket : assert.fail(entry.why);
-  });
-}
-
 function spoke(health: HealthBook, to: RouteTarget, ms: number): void {
-  for (const ticket of enter(health, to)) {
+  for (const ticket of enterTarget(health, to)) {
     ticket.firstOutput(ms);
     ticket.succeed();
   }
 }
-
-function breakIt(health: HealthBook, to: RouteTarget): void {
-  for (let at = 0; at < 5; at++) for (const ticket of enter(health, to)) ticket.fail(new GatewayError('upstream', 'broken'));
-}
-
-/** How often each is first. */
-function firsts(count: number, of: () => readonly string[]): Record<string, number> {
-  const found: Record<string, number> = {};
-  for (let at = 0; at < count; at++) {
-    const [first = ''] = of();
-    found[first] = (found[first] ?? 0) + 1;
-  }
-  return found;
-}
-
-/** Pearson's, against these parts of the whole. */
-function chiSquare(found: Readonly<Record<string, number>>, parts: Readonly<Record<string, number>>): number {
-  const count = Object.values(found).reduce((sum, one) => sum + one, 0);
-  return Object.entries(parts).reduce((sum, [key, part]) => sum + ((found[key] ?? 0) - part * count) ** 2 / (part * count), 0);
-}
-
-/** With two degrees of freedom, one in a thousand fair draws is beyond this. */
-const CHI_SQUARE_2 = 13.8;
 
 const [A, B, C] = [target('a'), target('b'), target('c')];
 
@@ -125,12 +43,12 @@ test('balance: ordered keeps the order, and puts those at rest last, the one tha
   const health = bookAt(() => at);
   const route = routeOf([A, B, C], { strategy: 'ordered' });
   assert.deepEqual(keys(route, { health }), ['a', 'b', 'c']);
-  breakIt(health, A);
+  breakTarget(health, A);
   assert.deepEqual(keys(route, { health }), ['b', 'c', 'a']);
   at += 1000;
-  breakIt(health, B);
+  breakTarget(health, B);
   assert.deepEqual(keys(route, { health }), ['c', 'a', 'b']);
-  breakIt(health, C);
+  breakTarget(health, C);
   assert.deepEqual(keys(route, { health }), ['a', 'b', 'c'], 'all are kept where nothing else is there');
 });
 
@@ -138,10 +56,10 @@ test('balance: a target whose cool-down is over is in its place for one probe, a
   let at = 0;
   const health = bookAt(() => at);
   const route = routeOf([A, B], { strategy: 'ordered' });
-  breakIt(health, A);
+  breakTarget(health, A);
   at += 10_000;
   assert.deepEqual(keys(route, { health }), ['a', 'b']);
-  const [probe] = enter(health, A);
+  const [probe] = enterTarget(health, A);
   assert.deepEqual(keys(route, { health }), ['b', 'a']);
   probe?.succeed();
   assert.deepEqual(keys(route, { health }), ['a', 'b']);
@@ -150,8 +68,8 @@ test('balance: a target whose cool-down is over is in its place for one probe, a
 test('balance: a full target comes behind those with room, before those at rest', () => {
   const health = bookAt();
   const full = target('full', { maxInFlight: 1 });
-  enter(health, full);
-  breakIt(health, A);
+  enterTarget(health, full);
+  breakTarget(health, A);
   assert.deepEqual(keys(routeOf([A, full, B], { strategy: 'ordered' }), { health }), ['b', 'full', 'a']);
 });
 
@@ -204,9 +122,9 @@ test('balance: a weight of 0 is only asked when nobody else is there', () => {
 test('balance: least busy goes by requests in flight for each unit of weight', () => {
   const health = bookAt();
   const big = target('big', { weight: 4 });
-  enter(health, big, 3);
-  enter(health, A, 1);
-  enter(health, B, 2);
+  enterTarget(health, big, 3);
+  enterTarget(health, A, 1);
+  enterTarget(health, B, 2);
   assert.deepEqual(keys(routeOf([A, B, big], { strategy: 'least-busy' }), { health }), ['big', 'a', 'b']);
 });
 
@@ -235,7 +153,7 @@ test('balance: a target without a figure is tried first, but by three at a time 
   const route = routeOf([A, B], { strategy: 'lowest-latency' });
   for (let at = 0; at < 3; at++) {
     assert.deepEqual(keys(route, { health, random: () => 0.5 }), ['b', 'a']);
-    enter(health, B);
+    enterTarget(health, B);
   }
   assert.deepEqual(keys(route, { health, random: () => 0.5 }), ['a', 'b']);
 });
@@ -244,8 +162,8 @@ test('balance: nobody explores a target that is full or at rest', () => {
   const health = bookAt();
   const full = target('full', { maxInFlight: 1 });
   for (const one of [A, B, full]) spoke(health, one, 100);
-  enter(health, full);
-  breakIt(health, B);
+  enterTarget(health, full);
+  breakTarget(health, B);
   assert.deepEqual(keys(routeOf([full, B, A], { strategy: 'lowest-latency' }), { health, random: () => 0 }), ['a', 'full', 'b']);
 });
 
@@ -286,7 +204,7 @@ function simulate(
     at = next;
     const [first = A] = orderTargets(route, { call: CALL, health, random });
     const ms = takesMs(first.key, at) * (0.5 + random());
-    const [ticket] = enter(health, first);
+    const [ticket] = enterTarget(health, first);
     if (ticket) running.push({ ends: at + ms, ms, ticket });
     log.push({ key: first.key, at, ms });
   }
