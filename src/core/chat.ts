@@ -238,7 +238,11 @@ export interface Usage {
   readonly reportedCost?: number;
 }
 
-export type StopReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
+/**
+ * Why a choice ended. `pause`: the provider stopped in the middle of a run of its own tools; the same request with this
+ * turn at its end goes on.
+ */
+export type StopReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'pause';
 
 /** One alternative for a token. `logprob` is natural, over the whole vocabulary, before any sampling setting. */
 export interface TopLogprob {

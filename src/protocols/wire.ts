@@ -72,6 +72,11 @@ export interface Prepared {
   /** Makers of the steps that the events go through, in order; a fresh one for every answer. */
   readonly reshape: readonly (() => Reshape)[];
   /**
+   * The answer may finish with `pause`. It goes on where the request is prepared again with the answer's turn as its last
+   * message, so this is for wires alone that write requests from `ChatRequest.messages`.
+   */
+  readonly pauses?: boolean;
+  /**
    * A whole answer of status 200. `raw` where the body may go to the client as it is, but for the model's name.
    * Throws a GatewayError: `upstream` where the body is no answer, the provider's own where it is an error all the same.
    */

@@ -57,6 +57,15 @@ test('anthropic: thinking, calls and the provider’s own tools, each in its pla
   });
 });
 
+test('anthropic: a whole answer that is a paused turn says so', () => {
+  const { choices } = read(message([{ type: 'text', text: 'I look.' }], { stop_reason: 'pause_turn' }));
+  const blocks = [
+    { type: 'text', text: 'I look.' },
+    { type: 'opaque', state: { owner: 'anthropic', data: { type: 'pause_turn' } } },
+  ];
+  assert.deepEqual(choices, [{ blocks, reason: 'pause' }]);
+});
+
 test('anthropic: citations count from the beginning of the whole text', () => {
   const citations = [{ type: 'web_search_result_location', url: 'https://a.test', title: null, cited_text: 'x', encrypted_index: 'i' }];
   const { choices } = read(

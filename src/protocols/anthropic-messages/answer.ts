@@ -69,13 +69,17 @@ export function annotationsOf(citations: readonly unknown[], start: number, end:
   });
 }
 
-/** What ends an answer beside its content: the words of a refusal, and a container that the next turn needs. */
+/** What a turn that the provider paused is kept with, at its end: what it says last does not tell. */
+export const PAUSE = 'pause_turn';
+
+/** What ends an answer beside its content: the words of a refusal, a container that the next turn needs, and that it was paused. */
 export function lastBlocks({ stop_reason: reason, stop_details: details, container }: Fields, reading: Reading): Block[] {
   const blocks: Block[] = [];
   const words = reason === 'refusal' ? text(fields(details).explanation) : undefined;
   if (words) blocks.push({ type: 'refusal', text: words });
   const { id } = fields(container);
   if (typeof id === 'string') blocks.push({ type: 'opaque', state: stateOf({ type: 'container', id }, reading) });
+  if (reason === PAUSE) blocks.push({ type: 'opaque', state: stateOf({ type: PAUSE }, reading) });
   return blocks;
 }
 

@@ -17,8 +17,8 @@ import { samplingFor, thinkingFor } from './settings.ts';
 import type { Thinking } from './settings.ts';
 import { createDecoder } from './stream.ts';
 import { toolsFor } from './tools.ts';
-import { answersCalls, converse } from './turns.ts';
-import type { Turn } from './turns.ts';
+import { THOUGHTS, answersCalls, converse } from './turns.ts';
+import type { Conversation, Turn } from './turns.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Target = WireTarget<AnthropicQuirks>;
@@ -38,14 +38,20 @@ function prepare(request: ChatRequest, target: Target, head: AnswerHead): Prepar
   const rules: ModelRules = { ...rulesOf(target.upstreamModel, target.facts.reasoning), ...quirks.models };
   const notes: Notes = { ignored: [], betas: new Set(quirks.betas) };
   const systemTurns = rules.systemTurns && quirks.systemTurns;
-  const { system, turns: said, called, container } = converse(request, { provider: target.provider, quirks, systemTurns, notes });
+  const conversation = converse(request, { provider: target.provider, quirks, systemTurns, notes });
+  const { system, turns: said, called, container, paused } = conversation;
   const structured = rules.structuredOutputs && quirks.structuredOutputs && target.facts.structuredOutput !== false;
   const tools = toolsFor(request, { rules, quirks, structured, called });
   const maxTokens = request.maxTokens ?? target.facts.maxOutputTokens ?? rules.maxOutput;
-  const thinking = thinkingFor(request.reasoningEffort, { rules, forced: tools.forced, maxTokens, lostThinking: lostThinking(said) });
+  const thinking = thinkingFor(request.reasoningEffort, {
+    rules,
+    forced: tools.forced,
+    maxTokens,
+    lostThinking: lostThinking(conversation),
+  });
   if (thinking.active && rules.interleavesByBeta && tools.drafts.length > 0) notes.betas.add('interleaved-thinking-2025-05-14');
   const sampled = samplingFor(request, rules, thinking.active);
-  const turns = settledEnd(said, rules.prefill && !thinking.active && !tools.format && !tools.forced);
+  const turns = paused ? said : settledEnd(said, rules.prefill && !thinking.active && !tools.format && !tools.forced);
 
   const blanks = request.stop.filter((one) => !saysSomething(one));
   const stops = request.stop.filter(saysSomething);
@@ -84,6 +90,8 @@ function prepare(request: ChatRequest, target: Target, head: AnswerHead): Prepar
     framing: quirks.platform === 'bedrock' ? 'aws-eventstream' : 'sse',
     ignored,
     reshape: blanks.length > 0 ? [...tools.reshape, () => stopAt(blanks)] : tools.reshape,
+    // only the provider's own tools make it pause; a declaration with a type is one of those
+    pauses: paused || tools.drafts.some(({ part }) => 'type' in part),
     response: (answer) => ({ response: readMessage(answer, reading) }),
     decoder: () => createDecoder(reading),
   };
@@ -131,10 +139,12 @@ function callOf(body: Fields, { request, target, quirks, betas }: Sending): Http
   }
 }
 
-const THOUGHTS: ReadonlySet<unknown> = new Set(['thinking', 'redacted_thinking']);
-
-/** Results of tools are due to a run of turns in which no thinking stands: it would have to begin with some. */
-function lostThinking(turns: readonly Turn[]): boolean {
+/**
+ * Results of tools are due to a run of turns in which no thinking stands: it would have to begin with some. A turn that was
+ * paused goes on as it began.
+ */
+function lostThinking({ turns: all, paused }: Conversation): boolean {
+  const turns = paused ? all.slice(0, -1) : all;
   const last = turns.at(-1);
   if (!answersCalls(last)) return false;
   const asked = turns.findLastIndex((turn) => turn.role === 'user' && !answersCalls(turn));
@@ -160,12 +170,12 @@ function thinkingField({ thinking }: Thinking, { rules, quirks, turns, notes }: 
 }
 
 /**
- * A last turn of the assistant is the beginning of the answer. Where the model takes none it is asked to go on. A turn
- * that ends with a run of the provider's own tools was paused, and goes on as it stands.
+ * A last turn of the assistant, where it was not paused, is the beginning of the answer. Where the model takes none it is
+ * asked to go on.
  */
 function settledEnd(turns: readonly Turn[], takesPrefill: boolean): readonly Turn[] {
   const last = turns.at(-1);
-  if (last?.role !== 'assistant' || isPaused(last)) return turns;
+  if (last?.role !== 'assistant') return turns;
   if (!takesPrefill) return [...turns, { role: 'user', drafts: [{ part: { type: 'text', text: GO_ON } }] }];
   // white space at its end is refused, and so is a thought there
   const at = last.drafts.findLastIndex(({ part }) => part.type === 'text');
@@ -174,11 +184,6 @@ function settledEnd(turns: readonly Turn[], takesPrefill: boolean): readonly Tur
   const text = String(end.part.text).trimEnd();
   return [...turns.slice(0, -1), { role: 'assistant', drafts: [...last.drafts.slice(0, at), { ...end, part: { type: 'text', text } }] }];
 }
-
-const isPaused = ({ drafts }: Turn): boolean => {
-  const type = drafts.at(-1)?.part.type;
-  return typeof type === 'string' && type !== 'text' && type !== 'tool_use' && !THOUGHTS.has(type);
-};
 
 /** Who asks, and in what class of service. */
 function accountOf(request: ChatRequest, quirks: Settled): { readonly fields: Fields; readonly ignored: readonly string[] } {

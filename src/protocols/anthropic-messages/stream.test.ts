@@ -186,7 +186,7 @@ test('anthropic: citations with a URL are annotations of the text they stand in;
   });
 });
 
-test('anthropic: every stop reason has its word in the contract, a pause and an unknown one are a stop', () => {
+test('anthropic: every stop reason has its word, and an unknown one is a stop', () => {
   const reasons = Object.entries({
     end_turn: 'stop',
     stop_sequence: 'stop',
@@ -194,11 +194,20 @@ test('anthropic: every stop reason has its word in the contract, a pause and an 
     model_context_window_exceeded: 'length',
     tool_use: 'tool_calls',
     refusal: 'content_filter',
-    pause_turn: 'stop',
+    pause_turn: 'pause',
     compaction: 'stop',
     of_tomorrow: 'stop',
   });
   for (const [said, meant] of reasons) assert.equal(answer(...text('x'), ...ending(said)).choices[0]?.reason, meant, said);
+});
+
+test('anthropic: a paused turn is kept as one, behind the container that it needs', () => {
+  const run = { type: 'server_tool_use', id: 's', name: 'web_search', input: { query: 'x' } };
+  const paused = answer(open(0, run), close(0), ...ending('pause_turn', {}, { container: { id: 'container_1' } }));
+  const opaque = (data: object) => ({ type: 'opaque', state: { owner: 'anthropic', data } });
+  assert.deepEqual(paused.choices, [
+    { blocks: [opaque(run), opaque({ type: 'container', id: 'container_1' }), opaque({ type: 'pause_turn' })], reason: 'pause' },
+  ]);
 });
 
 test('anthropic: the explanation of a refusal is its text; a refusal without one is still told', () => {

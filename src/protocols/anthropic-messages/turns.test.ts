@@ -183,6 +183,46 @@ test('anthropic: a turn that the provider paused goes on as it stands when it co
   assert.deepEqual(dropped[1]?.content, [said('Let me look.')]);
 });
 
+test('anthropic: a paused turn goes on as it stands whatever it ends with, and only where it is the last', () => {
+  const found = { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [] };
+  const state = kept(
+    { type: 'opaque', data: search },
+    { type: 'opaque', data: found },
+    { type: 'text', length: 7 },
+    {
+      type: 'opaque',
+      data: { type: 'pause_turn' },
+    },
+  );
+  const paused = assistant('So far ', state);
+  for (const model of [PLAIN, OPUS_5_5]) {
+    assert.deepEqual(turns([user('Hi'), paused], model).slice(1), [{ role: 'assistant', content: [search, found, said('So far ')] }]);
+    const left = turns([user('Hi'), paused, user('Never mind.')], model);
+    assert.deepEqual(left.slice(1), [
+      { role: 'assistant', content: [search, found, said('So far ')] },
+      { role: 'user', content: [said('Never mind.')] },
+    ]);
+  }
+});
+
+test('anthropic: a paused turn goes on without thinking where it began without', () => {
+  const begun = assistant(null, { tool_calls: [call('a', '{}')] });
+  const paused = assistant('', kept({ type: 'opaque', data: search }, { type: 'opaque', data: { type: 'pause_turn' } }));
+  const more = { reasoning_effort: 'low', max_tokens: 8000 };
+  const lost = [user('Hi'), begun, result('a', '1')];
+  const thinks = (messages: readonly unknown[]) => send({ messages, ...more }).body.thinking !== undefined;
+  assert.deepEqual([thinks(lost), thinks([...lost, paused])], [false, false]);
+  assert.deepEqual([thinks([user('Hi')]), thinks([user('Hi'), paused])], [true, true]);
+});
+
+test('anthropic: an answer may pause where the provider’s own tools can run', () => {
+  assert.equal(send({}).pauses, false);
+  assert.equal(send({ tools: [{ type: 'function', function: { name: 'add' } }] }).pauses, false);
+  assert.equal(send({ web_search_options: {} }).pauses, true);
+  const paused = assistant('', kept({ type: 'opaque', data: search }));
+  assert.equal(send({ messages: [user('Hi'), paused] }).pauses, true);
+});
+
 test('anthropic: code that waits for the client’s results keeps its run, its caller and its container', () => {
   const caller = { type: 'code_execution_20260120', tool_id: 'srvtoolu_1' };
   const use = { type: 'tool_use', id: 'a', name: 'add', input: {}, caller };

@@ -2,6 +2,7 @@
 import type { Block, ChatRequest, Json, Message, ProviderState, ToolCallBlock } from '../../core/chat.ts';
 import { fields, text } from '../json.ts';
 import { customInput } from '../reshape/custom-tools.ts';
+import { PAUSE } from './answer.ts';
 import type { Draft } from './cache.ts';
 import { contentDrafts, saysSomething } from './content.ts';
 import type { Notes } from './content.ts';
@@ -19,6 +20,8 @@ export interface Conversation {
   readonly called: ReadonlySet<string>;
   /** A container of the provider's that the last turn of the assistant left running. */
   readonly container: string | undefined;
+  /** The provider paused the last turn, which is the assistant's: it goes on as it stands. */
+  readonly paused: boolean;
 }
 
 export interface Telling {
@@ -28,6 +31,8 @@ export interface Telling {
   readonly systemTurns: boolean;
   readonly notes: Notes;
 }
+
+export const THOUGHTS: ReadonlySet<unknown> = new Set(['thinking', 'redacted_thinking']);
 
 /** Stands for a turn that says nothing, which the API refuses. */
 const NOTHING_SAID = '(no content)';
@@ -48,11 +53,13 @@ function createWriter({ provider, quirks, systemTurns, notes }: Telling) {
   const called = new Set<string>();
   const ids = createIds();
   let container: string | undefined;
+  let paused = false;
 
   return { add, done };
 
   function add(message: Message): void {
     const { role } = message;
+    paused = false;
     if (role === 'assistant') return addAssistant(message.blocks);
     const drafts = contentDrafts(message.blocks, quirks, notes);
     if (role === 'tool') return void turnOf('user').push(toolResult(message, drafts, ids));
@@ -88,8 +95,9 @@ function createWriter({ provider, quirks, systemTurns, notes }: Telling) {
     for (const block of blocks) {
       const state = ownState(block, provider);
       const left = state === undefined ? undefined : containerOf(state);
+      paused = fields(state).type === PAUSE;
       if (left !== undefined) container = left;
-      else drafts.push(...spoken(block, state));
+      else if (!paused) drafts.push(...spoken(block, state));
     }
     if (drafts.length > 0) turnOf('assistant').push(...drafts);
   }
@@ -129,7 +137,8 @@ function createWriter({ provider, quirks, systemTurns, notes }: Telling) {
     for (const turn of settled) if (turn.drafts.length === 0) turn.drafts.push({ part: { type: 'text', text: NOTHING_SAID } });
     const last = settled.at(-1);
     const running = last?.role === 'assistant' || answersCalls(last);
-    return { system, turns: settled, called, container: running ? container : undefined };
+    const rests = last?.role === 'assistant' && (paused || endsInRun(last));
+    return { system, turns: settled, called, container: running ? container : undefined, paused: rests };
   }
 }
 
@@ -178,6 +187,12 @@ function withoutDangling(turns: readonly Turn[]): Turn[] {
 function withKnownCaller(draft: Draft, runs: ReadonlySet<unknown>): Draft {
   const { caller, ...part } = draft.part;
   return caller === undefined || part.type !== 'tool_use' || runs.has(fields(caller).tool_id) ? draft : { ...draft, part };
+}
+
+/** What the provider's own tools said or did stands last. */
+function endsInRun({ drafts }: Turn): boolean {
+  const type = drafts.at(-1)?.part.type;
+  return typeof type === 'string' && type !== 'text' && type !== 'tool_use' && !THOUGHTS.has(type);
 }
 
 const isServerCall = ({ type }: Draft['part']): boolean => type === 'server_tool_use' || type === 'mcp_tool_use';

@@ -38,7 +38,7 @@ export function tierOf(usage: Readonly<Record<string, unknown>>): string | undef
   return usage.service_tier === 'priority' ? 'priority' : undefined;
 }
 
-/** `pause_turn` is a rest between tools of the provider's: the turn can go on, but there is nothing for the client to call. */
+/** Reasons that nobody knows yet are an end like any other. */
 export function stopReason(reason: unknown): StopReason {
   switch (reason) {
     case 'max_tokens':
@@ -48,6 +48,8 @@ export function stopReason(reason: unknown): StopReason {
       return 'tool_calls';
     case 'refusal':
       return 'content_filter';
+    case 'pause_turn':
+      return 'pause';
     default:
       return 'stop';
   }

@@ -5,7 +5,8 @@ export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' |
 
 /**
  * `tool_calls` (`function_call` in the older form) exactly where the model chose to call: a call that the request named
- * is a plain `stop`, as OpenAI has it. A limit or a filter is always told.
+ * is a plain `stop`, as OpenAI has it. A limit or a filter is always told. The contract has no word for a pause, which
+ * is a `stop` where it gets so far.
  */
 export function finishReason(reason: StopReason, request: ChatRequest, called: boolean): FinishReason {
   if (reason === 'length' || reason === 'content_filter') return reason;

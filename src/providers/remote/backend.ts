@@ -2,14 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import { refuseIgnored } from '../../core/call.ts';
 import type { Backend, Call, Reply } from '../../core/call.ts';
-import type { ChatRequest } from '../../core/chat.ts';
+import type { ChatRequest, ChatResponse } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
-import { createFolder } from '../../core/event.ts';
+import { createFolder, fold } from '../../core/event.ts';
+import type { Batch } from '../../core/event.ts';
 import { unfold } from '../../core/unfold.ts';
 import { jsonOf, plainMessage } from '../../protocols/failure.ts';
 import type { AnswerHead, Prepared, Wire, WireTarget } from '../../protocols/wire.ts';
 import type { Http, HttpAnswer } from '../http.ts';
 import type { Provider } from '../provider.ts';
+import { readTurns } from './pauses.ts';
 import { fromFirstOutput, readBatches, reshaper } from './read-answer.ts';
 import { joinReplies, requestFor } from './several.ts';
 
@@ -59,10 +61,46 @@ async function askSeveral(model: RemoteModel, parts: RemoteParts, call: Call): P
   }
 }
 
-async function ask({ provider, wire, target }: RemoteModel, parts: RemoteParts, call: Call): Promise<Reply> {
-  const { request, signal } = call;
-  const prepared = wire.prepare(request, target, newHead());
-  refuseIgnored(call, prepared.ignored);
+async function ask(model: RemoteModel, parts: RemoteParts, call: Call): Promise<Reply> {
+  const { request } = call;
+  const prepared = model.wire.prepare(request, model.target, newHead());
+  const { ignored } = prepared;
+  refuseIgnored(call, ignored);
+  if (prepared.pauses === true && request.n === 1) return askOn(model, parts, { call, prepared });
+  const answer = await send(model, parts, { call, prepared });
+  if (isWhole(request, answer)) return { kind: 'full', ...(await readWhole(prepared, answer, parts)), ignored };
+  return { kind: 'stream', batches: await fromFirstOutput(readBatches(prepared, answer.read(), parts.scrub)), ignored };
+}
+
+interface Sending {
+  readonly call: Call;
+  readonly prepared: Prepared;
+}
+
+/** The same where the provider may pause: what it says after that belongs to the answer. */
+async function askOn(model: RemoteModel, parts: RemoteParts, { call, prepared: first }: Sending): Promise<Reply> {
+  const { request } = call;
+  const { ignored } = first;
+  const batches = readTurns(request, first, {
+    prepare: (next) => model.wire.prepare(next, model.target, newHead()),
+    async read(prepared) {
+      const answer = await send(model, parts, { call, prepared });
+      if (!isWhole(request, answer)) return readBatches(prepared, answer.read(), parts.scrub);
+      const { response } = await readWhole({ ...prepared, reshape: [] }, answer, parts);
+      return only({ events: reshaper(prepared)(unfold(response)) });
+    },
+  });
+  if (request.stream) return { kind: 'stream', batches: await fromFirstOutput(batches), ignored };
+  return { kind: 'full', response: await fold(batches), ignored };
+}
+
+async function* only(batch: Batch): AsyncGenerator<Batch, undefined> {
+  yield batch;
+}
+
+/** An answer of status 200; rejects with the provider's error where it is another. */
+async function send({ provider, wire }: RemoteModel, parts: RemoteParts, { call, prepared }: Sending): Promise<HttpAnswer> {
+  const { signal } = call;
   const outgoing = { method: 'POST', ...prepared.call, headers: { ...prepared.call.headers, ...provider.headers } } as const;
   const proof = await provider.authorize(outgoing, signal);
   const answer = await parts.http.send(
@@ -70,34 +108,39 @@ async function ask({ provider, wire, target }: RemoteModel, parts: RemoteParts, 
     { timeouts: provider.timeouts, signal },
   );
   const { status, headers } = answer;
-  const { scrub } = parts;
-  if (status < 200 || status > 299) throw scrub(wire.error({ status, headers, body: await answer.text(LARGEST_ERROR) }));
+  if (status >= 200 && status <= 299) return answer;
+  throw parts.scrub(wire.error({ status, headers, body: await answer.text(LARGEST_ERROR) }));
+}
+
+/** Some providers answer a request for a stream with one body all the same, most of them to report an error. */
+function isWhole(request: ChatRequest, { headers }: HttpAnswer): boolean {
+  return !request.stream || /^application\/json\b/i.test(headers['content-type'] ?? '');
+}
+
+interface Whole {
+  readonly response: ChatResponse;
+  readonly raw?: string;
+}
+
+async function readWhole(prepared: Prepared, answer: HttpAnswer, { scrub }: RemoteParts): Promise<Whole> {
   try {
-    if (!request.stream || isJson(headers)) return await readWhole(prepared, answer);
-    const batches = await fromFirstOutput(readBatches(prepared, answer.read(), scrub));
-    return { kind: 'stream', batches, ignored: prepared.ignored };
+    const read = prepared.response(await jsonBody(answer));
+    if (prepared.reshape.length === 0) return read;
+    const folder = createFolder();
+    folder.push(reshaper(prepared)(unfold(read.response)));
+    return { response: folder.end() };
   } catch (cause) {
     answer.cancel();
     throw cause instanceof GatewayError ? scrub(cause) : cause;
   }
 }
 
-/** Some providers answer a request for a stream with one body all the same, most of them to report an error. */
-const isJson = (headers: Readonly<Record<string, string>>): boolean => /^application\/json\b/i.test(headers['content-type'] ?? '');
-
-async function readWhole(prepared: Prepared, answer: HttpAnswer): Promise<Reply> {
+async function jsonBody(answer: HttpAnswer): Promise<unknown> {
   const text = await answer.text();
   const body = jsonOf(text);
-  if (body === undefined) {
-    const words = plainMessage(text);
-    throw new GatewayError('upstream', `The provider sent an answer that is no JSON${words === '' ? '.' : `: ${words}`}`);
-  }
-  const { response, raw } = prepared.response(body);
-  const { ignored } = prepared;
-  if (prepared.reshape.length === 0) return { kind: 'full', response, ...(raw === undefined ? {} : { raw }), ignored };
-  const folder = createFolder();
-  folder.push(reshaper(prepared)(unfold(response)));
-  return { kind: 'full', response: folder.end(), ignored };
+  if (body !== undefined) return body;
+  const words = plainMessage(text);
+  throw new GatewayError('upstream', `The provider sent an answer that is no JSON${words === '' ? '.' : `: ${words}`}`);
 }
 
 function newHead(): AnswerHead {
