@@ -1,9 +1,16 @@
 /** The only place that builds the parts and joins them. */
 import type { Logger } from 'pino';
-import type { Config } from './config/settings.ts';
+import type { Config, RoutingSettings } from './config/settings.ts';
+import { compose } from './core/call.ts';
 import type { Handler } from './core/call.ts';
 import { GatewayError, withMessage } from './core/error.ts';
+import { createAdmission } from './gateway/admission.ts';
+import { createAttempts } from './gateway/attempts.ts';
+import { createHealthBook, DEFAULT_BREAKER } from './gateway/health.ts';
+import { createLine } from './gateway/line.ts';
+import { DEFAULT_POLICY } from './gateway/route.ts';
 import { createCatalog, routed } from './gateway/router.ts';
+import type { RouteDefaults } from './gateway/routes.ts';
 import { createLlamaBackend } from './providers/llama/backend.ts';
 import { verifyChecksum } from './providers/llama/builtin.ts';
 import { startEngine } from './providers/llama/engine-process.ts';
@@ -34,6 +41,11 @@ export interface RunningServer {
   readonly url: string;
   /** Lets running answers end within the deadline, then ends everything. */
   close(): Promise<void>;
+}
+
+function defaultsOf({ firstOutputMs, idleMs, ...policy }: RoutingSettings): RouteDefaults {
+  const { breaker: _, maxInFlight: __, queue: ___, ...rest } = policy;
+  return { policy: { ...DEFAULT_POLICY, ...rest }, timeouts: { firstOutputMs, idleMs } };
 }
 
 interface RemoteSettings {
@@ -81,9 +93,18 @@ export async function startServer({ config, version, log = createLogger(config.l
   const http = createHttp({ userAgent, env: process.env });
   const fetcher = createImageFetcher({ userAgent });
   const remote = remoteSources({ config, http, fetcher, log, signal: ending.signal });
-  const catalog = createCatalog([localTargets(library, backend, config.engine), ...remote], config.models.names);
+  const { routing } = config;
+  const catalog = createCatalog([localTargets(library, backend, config.engine), ...remote], {
+    names: config.models.names,
+    routes: config.models.routes,
+    defaults: defaultsOf(routing),
+  });
+  const now = (): number => performance.now();
+  const health = createHealthBook({ settings: { ...DEFAULT_BREAKER, ...routing.breaker }, now });
+  const admission = createAdmission(routing);
+  const attempts = createAttempts({ health, now, random: Math.random, line: createLine(routing.queue) });
   for (const notice of config.notices) log.warn(notice);
-  const handler: Handler = routed(catalog);
+  const handler: Handler = compose(admission.layer)(routed(catalog, attempts));
   const server = await createServer({
     config,
     log,
@@ -91,13 +112,19 @@ export async function startServer({ config, version, log = createLogger(config.l
     handler,
     models: {
       list: () => catalog.list(),
-      find: async (id) => (await catalog.resolve(id)).card,
+      find: (id) => catalog.card(id),
     },
     ready: async () => {
       const models = await catalog.list();
       return {
         ready: models.length > 0,
-        detail: { models: models.length, engines: manager.status().map(({ pid: _, ...status }) => status) },
+        detail: {
+          models: models.length,
+          engines: manager.status().map(({ pid: _, ...status }) => status),
+          running: admission.running(),
+          waiting: admission.waiting(),
+          targets: Object.fromEntries(health.snapshot()),
+        },
       };
     },
   });

@@ -57,7 +57,7 @@ test('config: an empty file gives the defaults', () => {
   assert.deepEqual(log, { level: 'info', format: 'auto' });
   assert.equal(hub.token, undefined);
   const names = { aliases: {}, rename: {}, allow: [], deny: [], hide: [] };
-  assert.deepEqual(models, { dir: '/data/parlance/models', builtIn: true, names });
+  assert.deepEqual(models, { dir: '/data/parlance/models', builtIn: true, names, routes: {} });
   assert.deepEqual(providers, []);
 });
 
@@ -281,4 +281,36 @@ test('config: what is wrong with a provider is told with its line, and no secret
     /^parlance\.yaml:4: providers\.azure.*: it needs a value for "resource": set variables\.resource, or the environment/,
   );
   assert.match(later[2] ?? '', /^parlance\.yaml:8: providers\.mine\.key: the environment variable NOT_THERE is not set$/);
+});
+
+test('config: a route says only what is its own, the rest is as routing has it', () => {
+  const text = [
+    'routing: { attempts: 4, breaker: { rate: 0.25 } }',
+    'models:',
+    '  routes:',
+    '    fast:',
+    '      targets:',
+    '        - groq/a',
+    '        - { model: together/b, weight: 2.5, timeouts: { idle: 3s } }',
+    '      strategy: weighted',
+    '      maxWait: 500ms',
+    '      timeouts: { whole: 5s, firstOutput: 1s }',
+  ].join('\n');
+  const { models, routing } = load(text);
+  assert.deepEqual(models.routes, {
+    fast: {
+      targets: [{ model: 'groq/a' }, { model: 'together/b', weight: 2.5, timeouts: { idleMs: 3000 } }],
+      policy: { strategy: 'weighted', maxWaitMs: 500, wholeMs: 5000 },
+      timeouts: { firstOutputMs: 1000 },
+    },
+  });
+  assert.deepEqual([routing.attempts, routing.breaker.rate, routing.maxWaitMs], [4, 0.25, 10_000]);
+  const found = problems(
+    'models:\n  routes:\n    a: {}\n    b:\n      targets:\n        - model: x\n          weigth: 2\n      strategy: best\n',
+  );
+  assert.deepEqual(found, [
+    'parlance.yaml:3: models.routes.a: must have "targets"',
+    'parlance.yaml:7: models.routes.b.targets[0].weigth: unknown setting, did you mean "weight"?',
+    'parlance.yaml:8: models.routes.b.strategy: must be one of ordered, weighted, least-busy, lowest-latency, cheapest',
+  ]);
 });

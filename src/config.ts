@@ -11,6 +11,8 @@ import { faultsOf, pathText } from './config/nested.ts';
 import { isLoopback, LOCAL } from './config/loopback.ts';
 import type { Config, Secret } from './config/settings.ts';
 import { readEnv, readFlags, readYaml } from './config/sources.ts';
+import { routeOf } from './config/routing.ts';
+import type { RouteInput } from './config/routing.ts';
 import type { Given, Source } from './config/sources.ts';
 import { planProviders } from './providers/configured.ts';
 import type { ProviderSettings } from './providers/configured.ts';
@@ -126,6 +128,7 @@ function fromText(text: string, schema: SchemaNode): unknown {
   if (types.includes('array')) return text.split(',').flatMap((item) => item.trim() || []);
   if (types.includes('boolean') && /^(true|false|1|0|yes|no|on|off)$/i.test(text)) return /^(true|1|yes|on)$/i.test(text);
   if (types.includes('integer') && /^-?\d+$/.test(text)) return Number(text);
+  if (types.includes('number') && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
   return text;
 }
 
@@ -217,6 +220,26 @@ function assemble({ given, env, file, problems }: Parts): Config {
         deny: [...get<readonly string[]>('models.deny')],
         hide: [...get<readonly string[]>('models.hide')],
       },
+      routes: Object.fromEntries(Object.entries(get<Routes>('models.routes')).map(([name, route]) => [name, routeOf(route, durationMs)])),
+    },
+    routing: {
+      attempts: get('routing.attempts'),
+      maxWaitMs: ms('routing.maxWait'),
+      wholeMs: ms('routing.timeouts.whole'),
+      firstOutputMs: ms('routing.timeouts.firstOutput'),
+      idleMs: ms('routing.timeouts.idle'),
+      hedge: get('routing.hedge'),
+      onContentFilter: get('routing.onContentFilter'),
+      continues: get('routing.continue'),
+      drains: get('routing.drain'),
+      breaker: {
+        failures: get('routing.breaker.failures'),
+        rate: get('routing.breaker.rate'),
+        cooldownMs: ms('routing.breaker.cooldown'),
+        maxCooldownMs: ms('routing.breaker.maxCooldown'),
+      },
+      maxInFlight: get('routing.maxInFlight'),
+      queue: get('routing.queue'),
     },
     engine: {
       contextSize: get('engine.contextSize'),
@@ -234,6 +257,8 @@ function assemble({ given, env, file, problems }: Parts): Config {
 }
 
 type Aliases = Readonly<Record<string, string | readonly string[]>>;
+
+type Routes = Readonly<Record<string, RouteInput>>;
 
 type TimeoutTexts = Readonly<Partial<Record<'connect' | 'headers' | 'idle', string>>>;
 type ProviderInput = Omit<ProviderSettings, 'timeouts'> & { readonly timeouts?: TimeoutTexts };

@@ -15,6 +15,9 @@ export interface Extras {
 export const duration = (fallback: string, description: string) =>
   Type.Unsafe<string>({ type: 'string', pattern: DURATION.source, default: fallback, description, unit: 'duration' satisfies Unit });
 
+/** One of a few words. */
+export const oneOf = <T extends string>(values: readonly T[], extras: Extras) => Type.Unsafe<T>({ enum: [...values], ...extras });
+
 /** Settings are all optional, so a section has no `required`. */
 export const section = (properties: Record<string, TSchema>, description: string) =>
   Type.Unsafe<Record<string, unknown>>({ type: 'object', properties, additionalProperties: false, description });

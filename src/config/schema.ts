@@ -5,8 +5,9 @@
 import { Type } from 'typebox';
 
 import { MODEL_NAMES, PROVIDERS } from './schema-providers.ts';
-import { DURATION, duration, section } from './schema-kit.ts';
-import type { Extras, SchemaNode, Unit } from './schema-kit.ts';
+import { ROUTES, ROUTING } from './schema-routing.ts';
+import { DURATION, duration, oneOf, section } from './schema-kit.ts';
+import type { SchemaNode, Unit } from './schema-kit.ts';
 
 export type { SchemaNode } from './schema-kit.ts';
 export { DURATION } from './schema-kit.ts';
@@ -22,8 +23,6 @@ const bytes = (fallback: string, description: string) =>
     description,
     unit: 'bytes' satisfies Unit,
   });
-
-const oneOf = <T extends string>(values: readonly T[], extras: Extras) => Type.Unsafe<T>({ enum: [...values], ...extras });
 
 const autoOr = (minimum: number, maximum: number, description: string) =>
   Type.Unsafe<number | 'auto'>({ anyOf: [{ const: 'auto' }, { type: 'integer', minimum, maximum }], default: 'auto', description });
@@ -123,6 +122,7 @@ export const CONFIG_SCHEMA = section(
     models: section(
       {
         ...MODEL_NAMES,
+        routes: ROUTES,
         dir: Type.String({
           minLength: 1,
           description: 'Folder of GGUF files. Default: `$XDG_DATA_HOME/parlance/models` or `~/.local/share/parlance/models`.',
@@ -131,6 +131,7 @@ export const CONFIG_SCHEMA = section(
       },
       'Which models there are, and what they are called.',
     ),
+    routing: ROUTING,
     engine: ENGINE,
     hub: section(
       {
@@ -211,6 +212,7 @@ export function describe(node: SchemaNode): string {
   if (node.const !== undefined) return node.const;
   if (node.pattern === DURATION.source) return 'a duration such as 500ms, 30s, 5m or 1h';
   if (node.pattern === BYTES.source) return 'a size such as 512KiB or 32MiB, or a number of bytes';
+  if (node.type === 'number') return 'a number';
   if (node.type === 'integer') return `an integer from ${node.minimum ?? 0} to ${node.maximum ?? 'any'}`;
   if (node.type === 'boolean') return 'true or false';
   if (node.type === 'array') return 'a list';

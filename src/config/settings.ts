@@ -2,6 +2,7 @@
 import type { PlannedProvider } from '../providers/configured.ts';
 import type { EngineSettings } from '../providers/llama/settings.ts';
 import type { ApiKey } from './keys.ts';
+import type { routeOf } from './routing.ts';
 
 /** Sizes are in bytes, times in milliseconds; a time of 0 is no limit. */
 export interface ServerSettings {
@@ -37,6 +38,25 @@ export interface ModelNames {
   readonly hide: readonly string[];
 }
 
+/** How the targets of one name are used; what is left out is as `RoutingSettings` has it. Times in milliseconds. */
+export type RouteSettings = ReturnType<typeof routeOf>;
+
+/** What is done when a model fails, and how much is taken on. Times in milliseconds. */
+export interface RoutingSettings {
+  readonly attempts: number;
+  readonly maxWaitMs: number;
+  readonly wholeMs: number;
+  readonly firstOutputMs: number;
+  readonly idleMs: number;
+  readonly hedge: boolean;
+  readonly onContentFilter: boolean;
+  readonly continues: boolean;
+  readonly drains: boolean;
+  readonly breaker: { readonly failures: number; readonly rate: number; readonly cooldownMs: number; readonly maxCooldownMs: number };
+  readonly maxInFlight: number;
+  readonly queue: number;
+}
+
 /** A text that neither JSON nor the console shows. */
 export interface Secret {
   reveal(): string;
@@ -53,7 +73,13 @@ export interface Config {
   readonly providers: readonly ConfiguredProvider[];
   /** What the administrator should know of the environment, a line for each. */
   readonly notices: readonly string[];
-  readonly models: { readonly dir: string; readonly builtIn: boolean; readonly names: ModelNames };
+  readonly models: {
+    readonly dir: string;
+    readonly builtIn: boolean;
+    readonly names: ModelNames;
+    readonly routes: Readonly<Record<string, RouteSettings>>;
+  };
+  readonly routing: RoutingSettings;
   readonly engine: EngineSettings;
   readonly hub: { readonly url: string; readonly token: Secret | undefined };
   readonly log: LogSettings;

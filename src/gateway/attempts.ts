@@ -2,6 +2,7 @@
 import { pause } from '../core/abort.ts';
 import type { Call, Reply } from '../core/call.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
+import { until } from './admission.ts';
 import { shown, startAttempt } from './attempt.ts';
 import type { Attempted } from './attempt.ts';
 import { orderTargets } from './balance.ts';
@@ -29,14 +30,13 @@ const FIRST_WAIT_MS = 250;
  * The whole request, waits included, ends after `wholeMs`, or when the client leaves.
  */
 export function createAttempts(parts: AttemptsParts): (route: Route, call: Call) => Promise<Reply> {
+  const failures = new Map<string, GatewayError>();
   return async (route, given) => {
     const { signal, done } = withDeadline(given.signal, route.policy.wholeMs);
     const call = { ...given, signal };
     try {
-      const reply = await answer({ ...parts, route, call });
-      if (reply.kind === 'stream') return { ...reply, batches: endedBy(reply.batches, done) };
-      done();
-      return reply;
+      const reply = await answer({ ...parts, route, call, failures });
+      return until(reply, done);
     } catch (cause) {
       done();
       throw cause;
@@ -47,7 +47,12 @@ export function createAttempts(parts: AttemptsParts): (route: Route, call: Call)
 interface Work extends AttemptsParts {
   readonly route: Route;
   readonly call: Call;
+  /** The last failure of each target, for those who come while it rests. */
+  readonly failures: Map<string, GatewayError>;
 }
+
+/** Targets whose last failure is remembered. */
+const REMEMBERED = 1000;
 
 /** What is known of a target for this request. */
 interface Prospect {
@@ -127,8 +132,12 @@ function judge(
   failure: GatewayError,
   { work, prospects, prospect }: { readonly work: Work; readonly prospects: readonly Prospect[]; readonly prospect: Prospect },
 ): 'final' | 'open' {
-  const { now, call } = work;
+  const { now, call, failures } = work;
   prospect.tried = true;
+  const { key } = prospect.target;
+  failures.delete(key);
+  failures.set(key, failure);
+  if (failures.size > REMEMBERED) for (const oldest of failures.keys()) if (failures.size > REMEMBERED) failures.delete(oldest);
   switch (verdictOf(failure, call)) {
     case 'final':
       return 'final';
@@ -198,15 +207,39 @@ function second(work: Work, prospects: readonly Prospect[], first: Attempted): A
   return undefined;
 }
 
-function nobodyReady({ route, health }: Work, prospects: readonly Prospect[]): GatewayError {
-  const states = prospects.map(({ target }) => health.of(target.key));
+/**
+ * The error for a client who comes while nobody can be asked: what a single target said last, where that was about our
+ * account or a limit, else that it rests, and for how long.
+ */
+function nobodyReady({ route, health, failures }: Work, prospects: readonly Prospect[]): GatewayError {
+  const states = prospects.map(({ target }) => ({ key: target.key, ...health.of(target.key) }));
   const waits = states.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
   const waitMs = waits.length > 0 ? Math.min(...waits) : 1000;
-  const resting = states.find(({ state }) => state === 'open');
+  const resting = states.filter(({ state }) => state === 'open');
+  const said = resting.flatMap(({ key }) => failures.get(key) ?? []);
+  const [worst] = said;
+  if (
+    worst &&
+    said.length === prospects.length &&
+    said.every(({ kind }) => kind === 'reported' || kind === 'insufficient_quota' || kind === 'internal')
+  ) {
+    return withRetryAfter(worst, waitMs);
+  }
   const many = prospects.length > 1 ? `All ${prospects.length} targets of the model '${route.name}' are` : `The model '${route.name}' is`;
-  const because = resting?.lastError === undefined ? '' : ` (the last: ${resting.lastError})`;
-  const why = resting ? `resting after failures${because}` : 'at the limit of requests at the same time';
+  const because = worst ? ` (the last: ${worst.message})` : '';
+  const why = resting.length > 0 ? `resting after failures${because}` : 'at the limit of requests at the same time';
   return new GatewayError('overloaded', `${many} ${why}. Try again in ${shown(waitMs)}.`, { retryAfterMs: waitMs });
+}
+
+function withRetryAfter(error: GatewayError, retryAfterMs: number): GatewayError {
+  if (error.status !== 429 || error.kind === 'insufficient_quota') return error;
+  const { kind, status, type, code, param } = error;
+  return new GatewayError(kind, error.message, {
+    param,
+    retryAfterMs,
+    ...(kind === 'reported' ? { reported: { status, type, code } } : {}),
+    cause: error,
+  });
 }
 
 /** A signal that also fires when the time for the whole request is over. `done` takes its timer away. */
@@ -226,29 +259,4 @@ function withDeadline(outer: AbortSignal, wholeMs: number): { signal: AbortSigna
     outer.removeEventListener('abort', forward);
   };
   return { signal: control.signal, done };
-}
-
-function endedBy(batches: Extract<Reply, { kind: 'stream' }>['batches'], done: () => void): typeof batches {
-  return {
-    [Symbol.asyncIterator]() {
-      const inner = batches[Symbol.asyncIterator]();
-      return {
-        async next() {
-          try {
-            const result = await inner.next();
-            const last = result.done === true ? 'end' : result.value.events.at(-1)?.type;
-            if (last === 'end' || last === 'error') done();
-            return result;
-          } catch (cause) {
-            done();
-            throw cause;
-          }
-        },
-        async return(value?: unknown) {
-          done();
-          return inner.return ? inner.return(value) : { done: true, value };
-        },
-      };
-    },
-  };
 }

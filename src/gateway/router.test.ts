@@ -28,14 +28,14 @@ const SOURCES = [
   source(['router/openai/gpt-5', 'router/meta/llama', 'azure/gpt-4o']),
 ];
 
-const catalogOf = (names: Partial<ModelNames> = {}) => createCatalog(SOURCES, { ...ALL_MODELS, ...names });
+const catalogOf = (names: Partial<ModelNames> = {}) => createCatalog(SOURCES, { names: { ...ALL_MODELS, ...names } });
 const ids = async (names: Partial<ModelNames> = {}) => (await catalogOf(names).list()).map(({ id }) => id);
-const idOf = async (name: string, names: Partial<ModelNames> = {}) => (await catalogOf(names).resolve(name)).card.id;
+const idOf = async (name: string, names: Partial<ModelNames> = {}) => (await catalogOf(names).route(name)).targets[0]?.target.card.id;
 
 async function refusal(name: string, names: Partial<ModelNames> = {}): Promise<string> {
   try {
-    const found = await catalogOf(names).resolve(name);
-    return assert.fail(`found ${found.card.id}`);
+    const found = await catalogOf(names).route(name);
+    return assert.fail(`found ${found.targets[0]?.target.card.id}`);
   } catch (error) {
     assert.ok(error instanceof GatewayError);
     assert.deepEqual([error.kind, error.status, error.param], ['model_not_found', 404, 'model']);
@@ -95,4 +95,36 @@ test('router: a renamed model is known by its new name alone', async () => {
   assert.equal(await idOf('house', { rename }), 'house');
   await refusal('openai/gpt-5', { rename });
   assert.equal(await idOf('h', { rename, aliases: { h: ['house'] } }), 'house');
+});
+
+test('router: a route has its targets in order, those that are there, with what it says of each', async () => {
+  const routes = {
+    pair: {
+      targets: [{ model: 'openai/gpt-5', weight: 3, maxInFlight: 7, timeouts: { idleMs: 9 } }, { model: 'nobody/has' }, { model: 'smol' }],
+      policy: { attempts: 5 },
+      timeouts: { firstOutputMs: 8 },
+    },
+    empty: { targets: [{ model: 'nobody/has' }], policy: {}, timeouts: {} },
+  };
+  const catalog = createCatalog(SOURCES, { routes });
+  const { name, targets, policy } = await catalog.route('pair');
+  assert.deepEqual(
+    targets.map(({ key, weight, maxInFlight, timeouts }) => [key, weight, maxInFlight, timeouts.firstOutputMs, timeouts.idleMs]),
+    [
+      ['openai/gpt-5', 3, 7, 8, 9],
+      ['smol', 1, undefined, 8, 300_000],
+    ],
+  );
+  assert.deepEqual([name, policy.attempts, policy.strategy], ['pair', 5, 'ordered']);
+  assert.deepEqual((await catalog.list())[0]?.id, 'pair');
+  assert.equal((await catalog.card('pair')).id, 'pair');
+  await assert.rejects(catalog.route('empty'), { kind: 'model_not_found' });
+});
+
+test('router: an alias for several models is a route through all of them', async () => {
+  const { targets } = await catalogOf({ aliases: { fast: ['azure/gpt-4o', 'smol'] } }).route('fast');
+  assert.deepEqual(
+    targets.map(({ key }) => key),
+    ['azure/gpt-4o', 'smol'],
+  );
 });

@@ -1,38 +1,51 @@
 /** From the model's name to the backend that serves it. */
-import type { Call, Handler, ModelCard, Target } from '../core/call.ts';
+import type { Call, Handler, ModelCard, Reply, Target } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
 import { nearestNames } from '../core/nearest.ts';
 import { ALL_MODELS, nameRules } from './model-names.ts';
 import type { ModelNames } from './model-names.ts';
 import type { TargetSource } from './ports.ts';
+import type { Route } from './route.ts';
+import { configuredRoute, plainRoute, ROUTE_DEFAULTS } from './routes.ts';
+import type { Found, RouteDefaults, RouteSettings } from './routes.ts';
 
 export interface Catalog {
   /** What clients may see, aliases included. A source that cannot say what it has is left out. */
   list(): Promise<readonly ModelCard[]>;
+  /** What a client may know of the model of this name. Throws as `route` does. */
+  card(name: string): Promise<ModelCard>;
   /** Throws `model_not_found`, with the names that come near, or those between which the client must choose. */
-  resolve(name: string): Promise<Target>;
+  route(name: string): Promise<Route>;
+}
+
+export interface CatalogOptions {
+  readonly names?: ModelNames;
+  readonly routes?: Readonly<Record<string, RouteSettings>>;
+  readonly defaults?: RouteDefaults;
 }
 
 /**
  * All sources as one. A name is an alias, the id of a model, or the part of an id after the provider's name where only
  * one model has it. Where two sources know an id, the first one has it.
  */
-export function createCatalog(sources: readonly TargetSource[], names: ModelNames = ALL_MODELS): Catalog {
+export function createCatalog(sources: readonly TargetSource[], options: CatalogOptions = {}): Catalog {
+  const { names = ALL_MODELS, routes = {}, defaults = ROUTE_DEFAULTS } = options;
   const rules = nameRules(names);
 
-  const shown = (target: Target): Target => {
-    const id = rules.shownAs(target.card.id);
-    return id === target.card.id ? target : { ...target, card: { ...target.card, id } };
+  const shown = (target: Target): Found => {
+    const key = target.card.id;
+    const id = rules.shownAs(key);
+    return { key, target: id === key ? target : { ...target, card: { ...target.card, id } } };
   };
 
-  const targets = async (): Promise<readonly Target[]> => {
+  const targets = async (): Promise<readonly Found[]> => {
     const all = (await Promise.all(sources.map((source) => source.list()))).flat();
-    const byId = new Map<string, Target>();
+    const byId = new Map<string, Found>();
     for (const target of all) if (rules.offered(target.card.id) && !byId.has(target.card.id)) byId.set(target.card.id, shown(target));
     return [...byId.values()];
   };
 
-  const byId = async (name: string): Promise<Target | undefined> => {
+  const byId = async (name: string): Promise<Found | undefined> => {
     const id = rules.idOf(name);
     if (id === undefined || !rules.offered(id)) return undefined;
     for (const source of sources) {
@@ -42,46 +55,73 @@ export function createCatalog(sources: readonly TargetSource[], names: ModelName
     return undefined;
   };
 
-  const byPlainName = async (name: string): Promise<Target | undefined> => {
+  const byPlainName = async (name: string): Promise<Found | undefined> => {
     const all = await targets();
-    const direct = all.filter(({ card }) => card.id === `${card.provider}/${name}`);
-    const deeper = direct.length > 0 ? direct : all.filter(({ card }) => card.id.endsWith(`/${name}`));
+    const direct = all.filter(({ target: { card } }) => card.id === `${card.provider}/${name}`);
+    const deeper = direct.length > 0 ? direct : all.filter(({ target: { card } }) => card.id.endsWith(`/${name}`));
     if (deeper.length > 1) throw ambiguous(name, deeper);
     return deeper[0];
   };
 
-  const find = async (name: string): Promise<Target | undefined> => {
+  const find = async (name: string): Promise<Found | undefined> => {
     // a name that was given up must not turn up as part of another's
     if (rules.idOf(name) === undefined) return undefined;
     return (await byId(name)) ?? byPlainName(name);
   };
 
-  const cards = async (): Promise<readonly ModelCard[]> => {
-    const all = (await targets()).map(({ card }) => card).filter(({ id }) => rules.listed(rules.idOf(id) ?? id));
-    const known = new Map(all.map((card) => [card.id, card]));
-    const named: ModelCard[] = [];
-    for (const alias of rules.aliases) {
-      const card = rules.alias(alias)?.flatMap((model) => known.get(model) ?? [])[0];
-      if (card && !known.has(alias)) named.push({ ...card, id: alias });
+  /** The route of a name of the administrator's own; undefined where it is none, empty where nothing of it is there. */
+  const own = async (name: string): Promise<Route | undefined> => {
+    const settings = Object.hasOwn(routes, name) ? routes[name] : undefined;
+    if (settings) {
+      const found = await Promise.all(settings.targets.map(({ model }) => find(model)));
+      return configuredRoute(name, { settings, found }, defaults);
     }
+    const alias = rules.alias(name);
+    if (!alias) return undefined;
+    const found = await Promise.all(alias.map(find));
+    return plainRoute(
+      name,
+      found.filter((one) => one !== undefined),
+      defaults,
+    );
+  };
+
+  const cards = async (): Promise<readonly ModelCard[]> => {
+    const all = (await targets()).map(({ target }) => target.card).filter(({ id }) => rules.listed(rules.idOf(id) ?? id));
+    const known = new Set(all.map(({ id }) => id));
+    const ownNames = [...new Set([...Object.keys(routes), ...rules.aliases])].filter((name) => !known.has(name));
+    const ownRoutes = await Promise.all(ownNames.map(own));
+    const named = ownRoutes.flatMap((route) => {
+      const [first] = route?.targets ?? [];
+      return route && first ? [{ ...first.target.card, id: route.name }] : [];
+    });
     return [...named, ...all];
+  };
+
+  const route = async (name: string): Promise<Route> => {
+    const mine = await own(name);
+    if (mine && mine.targets.length > 0) return mine;
+    const found = mine ? undefined : await find(name);
+    if (!found) throw modelNotFound(name, await cards());
+    return plainRoute(name, [found], defaults);
   };
 
   return {
     list: cards,
-    async resolve(name) {
-      const wanted = rules.alias(name) ?? [name];
-      for (const one of wanted) {
-        const target = await find(one);
-        if (target) return target;
-      }
-      throw modelNotFound(name, await cards());
+    route,
+    async card(name) {
+      const {
+        targets: [first],
+      } = await route(name);
+      if (!first) throw modelNotFound(name, []);
+      const { card } = first.target;
+      return card.id !== name && (Object.hasOwn(routes, name) || rules.alias(name)) ? { ...card, id: name } : card;
     },
   };
 }
 
-function ambiguous(name: string, targets: readonly Target[]): GatewayError {
-  const ids = targets.slice(0, 5).map(({ card }) => `'${card.id}'`);
+function ambiguous(name: string, targets: readonly Found[]): GatewayError {
+  const ids = targets.slice(0, 5).map(({ target }) => `'${target.card.id}'`);
   const more = targets.length > ids.length ? ` and ${targets.length - ids.length} more` : '';
   return new GatewayError('model_not_found', `Several models are called '${name.slice(0, 100)}': say which, ${ids.join(', ')}${more}.`, {
     param: 'model',
@@ -101,10 +141,7 @@ export function modelNotFound(asked: string, cards: readonly ModelCard[]): Gatew
   return new GatewayError('model_not_found', `The model '${asked.slice(0, 100)}' does not exist.${hint}`, { param: 'model' });
 }
 
-/** The innermost handler: finds the target and hands over. */
-export function routed(catalog: Catalog): Handler {
-  return async (call: Call) => {
-    const target = await catalog.resolve(call.request.model);
-    return target.backend.chat(call, target);
-  };
+/** The innermost handler: finds the route and has it answered. */
+export function routed(catalog: Catalog, answer: (route: Route, call: Call) => Promise<Reply>): Handler {
+  return async (call) => answer(await catalog.route(call.request.model), call);
 }

@@ -128,7 +128,13 @@ let client: OpenAI;
 before(async () => {
   upstream = await startUpstream();
   const providers = Object.fromEntries(CASES.map(({ id, model, settings }) => [id, { models: [model], ...settings(upstream.url) }]));
-  server = await startLiveServer({ PARLANCE_PROVIDERS: JSON.stringify(providers), PARLANCE_MODELS_BUILT_IN: 'false' });
+  server = await startLiveServer({
+    PARLANCE_PROVIDERS: JSON.stringify(providers),
+    PARLANCE_MODELS_BUILT_IN: 'false',
+    // what one answer becomes is the question here, not what is done after it
+    PARLANCE_ROUTING_ATTEMPTS: '1',
+    PARLANCE_ROUTING_BREAKER_FAILURES: '1000',
+  });
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
 });
 
@@ -266,30 +272,6 @@ for (const one of CASES) {
       assert.ok(upstream.last().body.includes(PIXEL));
     });
 
-    test('refusals keep their status and words, and name no key', async () => {
-      for (const [status, expected] of [
-        [400, 400],
-        [401, 401],
-        [429, 429],
-        [500, 502],
-      ] as const) {
-        const ask = `fail ${status} ${one.id}`;
-        const error = { message: `no luck with ${SECRET}`, type: 'some_error', code: 'some_code' };
-        upstream.answer(mine(ask), { error, status, ...(status === 429 ? { retryAfter: 7 } : {}) });
-        for (const stream of [false, true]) {
-          const failure: unknown = await client.chat.completions.create(say(ask, { stream }) as never).then(
-            () => assert.fail('answered'),
-            (cause: unknown) => cause,
-          );
-          assert.ok(failure instanceof APIError, String(failure));
-          assert.equal(failure.status, expected);
-          assert.match(failure.message, /no luck with \[key\]/);
-          assert.ok(!failure.message.includes(SECRET));
-          if (status === 429) assert.equal(failure.headers?.get('retry-after'), '7');
-        }
-      }
-    });
-
     test('a stream that breaks off is an error, not an end', async () => {
       const ask = `cut ${one.id}`;
       upstream.answer(
@@ -308,6 +290,31 @@ for (const one of CASES) {
           ?.replace(/^data: /, '') ?? '{}',
       ) as { error?: { type: string } };
       assert.equal(last.error?.type, 'upstream_error', text);
+    });
+
+    test('refusals keep their status and words, and name no key', async () => {
+      for (const [status, expected] of [
+        [400, 400],
+        [401, 401],
+        [500, 502],
+        // the last: after it the target rests
+        [429, 429],
+      ] as const) {
+        const ask = `fail ${status} ${one.id}`;
+        const error = { message: `no luck with ${SECRET}`, type: 'some_error', code: 'some_code' };
+        upstream.answer(mine(ask), { error, status, ...(status === 429 ? { retryAfter: 7 } : {}) });
+        for (const stream of [false, true]) {
+          const failure: unknown = await client.chat.completions.create(say(ask, { stream }) as never).then(
+            () => assert.fail('answered'),
+            (cause: unknown) => cause,
+          );
+          assert.ok(failure instanceof APIError, String(failure));
+          assert.equal(failure.status, expected);
+          assert.match(failure.message, /no luck with \[key\]/);
+          assert.ok(!failure.message.includes(SECRET));
+          if (status === 429) assert.equal(failure.headers?.get('retry-after'), '7');
+        }
+      }
     });
   });
 }

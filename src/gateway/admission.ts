@@ -1,0 +1,95 @@
+/** How many completions may run at once: the others wait in a short line, and more than that are sent away. */
+import type { Call, Layer, Reply } from '../core/call.ts';
+import { GatewayError } from '../core/error.ts';
+import { createLine } from './line.ts';
+
+export interface Admission {
+  readonly layer: Layer;
+  running(): number;
+  waiting(): number;
+}
+
+export interface AdmissionSettings {
+  readonly maxInFlight: number;
+  readonly queue: number;
+  /** Milliseconds that a completion may wait for a place. */
+  readonly maxWaitMs: number;
+}
+
+const EVERYBODY = 'all';
+
+/**
+ * A completion has its place until its answer is over, whole or broken off, or until its signal fires. An overloaded
+ * server answers 503 with a Retry-After instead of falling over.
+ */
+export function createAdmission({ maxInFlight, queue, maxWaitMs }: AdmissionSettings): Admission {
+  const line = createLine(queue);
+  let running = 0;
+
+  const take = async (call: Call): Promise<() => void> => {
+    for (let waited = 0; running >= maxInFlight; waited++) {
+      if (waited > 0 || !(await line.wait([EVERYBODY], maxWaitMs, call.signal))) throw tooMany(running);
+    }
+    running++;
+    let held = true;
+    const free = (): void => {
+      if (!held) return;
+      held = false;
+      running--;
+      call.signal.removeEventListener('abort', free);
+      line.freed(EVERYBODY);
+    };
+    call.signal.addEventListener('abort', free, { once: true });
+    return free;
+  };
+
+  return {
+    layer: (next) => async (call) => {
+      const free = await take(call);
+      try {
+        return until(await next(call), free);
+      } catch (cause) {
+        free();
+        throw cause;
+      }
+    },
+    running: () => running,
+    waiting: () => line.waiting(),
+  };
+}
+
+function tooMany(running: number): GatewayError {
+  return new GatewayError('overloaded', `The server has ${running} completions running already. Try again later.`, { retryAfterMs: 1000 });
+}
+
+/** The same reply; `over` is called once, when it has been read to its end or left. */
+export function until(reply: Reply, over: () => void): Reply {
+  if (reply.kind === 'full') {
+    over();
+    return reply;
+  }
+  const { batches } = reply;
+  const watched: typeof batches = {
+    [Symbol.asyncIterator]() {
+      const inner = batches[Symbol.asyncIterator]();
+      return {
+        async next() {
+          try {
+            const result = await inner.next();
+            const last = result.done === true ? 'end' : result.value.events.at(-1)?.type;
+            if (last === 'end' || last === 'error') over();
+            return result;
+          } catch (cause) {
+            over();
+            throw cause;
+          }
+        },
+        async return(value?: unknown) {
+          over();
+          return inner.return ? inner.return(value) : { done: true, value };
+        },
+      };
+    },
+  };
+  return { ...reply, batches: watched };
+}
