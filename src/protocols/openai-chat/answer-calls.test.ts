@@ -137,3 +137,19 @@ test("openai-chat: a call's signature goes with it", () => {
     { ...call('a', '{}'), state: { owner: 'prov', data: { extra_content } } },
   ]);
 });
+
+test('openai-chat: pieces of several calls in one chunk without index, id or name belong to the calls at their places', () => {
+  const several = (...calls: object[]) => chunk({ tool_calls: calls });
+  const chunks = [
+    several({ id: 'a', function: { name: 'f', arguments: '' } }, { id: 'b', function: { name: 'g', arguments: '' } }),
+    several({ function: { arguments: '{"x":' } }, { function: { arguments: '{"y":' } }),
+    several({ function: { arguments: '1}' } }, { function: { arguments: '2}' } }),
+    ended('tool_calls'),
+  ];
+  assert.deepEqual(blocksOf(chunks), [call('a', '{"x":1}'), call('b', '{"y":2}', 'g')]);
+});
+
+test('openai-chat: marks of the model behind the name of a tool are no part of it', () => {
+  const chunks = [piece({ index: 0, id: 'a' }, { name: 'f<|channel|>commentary', arguments: '{}' }), ended('tool_calls')];
+  assert.deepEqual(blocksOf(chunks), [call('a', '{}')]);
+});

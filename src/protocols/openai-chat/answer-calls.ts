@@ -20,9 +20,18 @@ interface Call {
   opening: string | undefined;
 }
 
+interface Piece {
+  readonly index: number | undefined;
+  readonly id: string;
+  readonly name: string;
+  readonly input: string;
+}
+
 export interface CallReader {
-  /** Takes one entry of `tool_calls`, or a `function_call` with `legacy` set. */
-  take(entry: unknown, out: ChatEvent[], legacy?: boolean): void;
+  /** Takes the `tool_calls` of one chunk. */
+  takeAll(entries: readonly unknown[], out: ChatEvent[]): void;
+  /** Takes a `function_call`. */
+  takeLegacy(call: unknown, out: ChatEvent[]): void;
   /** Closes all calls. Throws `upstream` where one has arguments and no name. */
   close(out: ChatEvent[]): void;
   /** Calls that were opened. */
@@ -41,22 +50,20 @@ export interface CallContext {
 export function createCallReader({ choice, blocks, owner, seed }: CallContext): CallReader {
   const calls: Call[] = [];
   let opened = 0;
+  /** The calls of the last chunk that spoke of several, in its order. */
+  let abreast: readonly Call[] = [];
 
   return {
-    take(entry, out, legacy = false) {
-      const part = legacy ? { function: entry } : fields(entry);
-      const custom = part['custom'] !== undefined && part['custom'] !== null;
-      const body = fields(custom ? part['custom'] : part['function']);
-      const id = text(part['id']) ?? '';
-      const name = text(body['name']) ?? '';
-      const input = argumentsOf(custom ? body['input'] : body['arguments']);
-      const index = typeof part['index'] === 'number' && Number.isInteger(part['index']) ? part['index'] : undefined;
-      const known = legacy ? calls[0] : callFor({ index, id, name, input });
-      const call = known ?? begin({ kind: custom ? 'custom' : 'function', index, id });
-      if (call.name === '') call.name = name;
-      if (call.id === '') call.id = id;
-      grow(call, input, out);
-      keepState(call, part, out);
+    takeAll(entries, out) {
+      const before = abreast;
+      const now = entries.map((entry, at) => {
+        const part = fields(entry);
+        return take(part, out, (piece) => callFor(piece, entries.length > 1 ? before[at] : undefined));
+      });
+      if (now.length > 1) abreast = now;
+    },
+    takeLegacy(call, out) {
+      take({ function: call }, out, () => calls[0]);
     },
     close(out) {
       for (const call of calls) {
@@ -68,15 +75,33 @@ export function createCallReader({ choice, blocks, owner, seed }: CallContext): 
     opened: () => opened,
   };
 
+  function take(part: Fields, out: ChatEvent[], find: (piece: Piece) => Call | undefined): Call {
+    const custom = part['custom'] !== undefined && part['custom'] !== null;
+    const body = fields(custom ? part['custom'] : part['function']);
+    const id = text(part['id']) ?? '';
+    const name = toolName(body['name']);
+    const input = argumentsOf(custom ? body['input'] : body['arguments']);
+    const index = typeof part['index'] === 'number' && Number.isInteger(part['index']) ? part['index'] : undefined;
+    const call = find({ index, id, name, input }) ?? begin({ kind: custom ? 'custom' : 'function', index, id });
+    if (call.name === '') call.name = name;
+    if (call.id === '') call.id = id;
+    grow(call, input, out);
+    keepState(call, part, out);
+    return call;
+  }
+
   function begin({ kind, index, id }: Pick<Call, 'kind' | 'index' | 'id'>): Call {
     const call: Call = { kind, index, id, name: '', block: undefined, waiting: '', opening: undefined };
     calls.push(call);
     return call;
   }
 
-  /** The call that a piece belongs to, or undefined where it begins a new one. */
-  function callFor(piece: { index: number | undefined; id: string; name: string; input: string }): Call | undefined {
-    const { index, id, name, input } = piece;
+  /**
+   * The call that a piece belongs to, or undefined where it begins a new one. `beside`: the call at its place in the last
+   * chunk that had several, which tells where nothing else does.
+   */
+  function callFor({ index, id, name, input }: Piece, beside: Call | undefined): Call | undefined {
+    if (index === undefined && id === '' && name === '' && beside) return beside;
     // the latest of that number: some servers number all calls 0
     const call = index === undefined ? calls.at(-1) : calls.findLast((one) => one.index === index);
     if (!call) return undefined;
@@ -126,6 +151,13 @@ export function createCallReader({ choice, blocks, owner, seed }: CallContext): 
     // it was parsed from JSON, all of it
     blocks.keep(call.block, { owner, data: { extra_content: extra as Json } }, out);
   }
+}
+
+/** Some servers leave the model's own marks behind the name (`f<|channel|>commentary`). */
+function toolName(value: unknown): string {
+  const name = text(value) ?? '';
+  const mark = name.indexOf('<|');
+  return mark > 0 ? name.slice(0, mark) : name;
 }
 
 function argumentsOf(value: unknown): string {

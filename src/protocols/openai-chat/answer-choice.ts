@@ -55,10 +55,14 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
         for (const part of list(content)) readPart(fields(part), out);
       }
       if (says === 'refusal') grow({ type: 'refusal', piece: String(refusal), ...(spelled ? { logprobs: spelled } : {}) }, out);
-      if (toolCalls !== undefined && toolCalls !== null) {
-        for (const entry of list(toolCalls)) call(entry, false, out);
+      if (list(toolCalls).length > 0) {
+        closeText(out);
+        calls.takeAll(list(toolCalls), out);
       }
-      if (typeof delta['function_call'] === 'object' && delta['function_call'] !== null) call(delta['function_call'], true, out);
+      if (typeof delta['function_call'] === 'object' && delta['function_call'] !== null) {
+        closeText(out);
+        calls.takeLegacy(delta['function_call'], out);
+      }
       if (delta['audio'] !== undefined) speak(fields(delta['audio']), out);
       const annotations = delta['annotations'] === undefined ? [] : readAnnotations(delta['annotations']);
       if (annotations.length > 0) out.push({ type: 'annotations', choice, annotations });
@@ -123,11 +127,6 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
     if (thought === undefined) return;
     if (all.length > 0) blocks.keep(thought, { owner, data: { reasoning_details: all } }, out);
     blocks.close(thought, out);
-  }
-
-  function call(entry: unknown, legacy: boolean, out: ChatEvent[]): void {
-    closeText(out);
-    calls.take(entry, out, legacy);
   }
 
   function speak(audio: Fields, out: ChatEvent[]): void {

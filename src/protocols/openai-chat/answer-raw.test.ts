@@ -98,3 +98,12 @@ test('openai-chat: state in what passes is the state of the provider that it com
   const [frame] = rawsOf([chunk({ provider_state: theirs }), ended()], { quirks });
   assert.deepEqual(JSON.parse(frame?.slice('data: '.length) ?? '').choices[0].delta.provider_state, ours);
 });
+
+test('openai-chat: a chunk of a faithful provider without usage says so to who asked for it, and to nobody else', () => {
+  const bare = '{"id":"x","model":"theirs","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}';
+  const [told] = rawsOf([bare, ended(), last], { request: asked });
+  assert.equal(told, `data: ${bare.replace('theirs', 'prov/theirs').slice(0, -1)},"usage":null}\n\n`);
+  const known = '{"id":"x","model":"theirs","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":null}';
+  assert.equal(rawsOf([known, ended(), last], { request: asked })[0], `data: ${known.replace('theirs', 'prov/theirs')}\n\n`);
+  assert.doesNotMatch(rawsOf([bare, ended()])[0] ?? '', /usage/);
+});

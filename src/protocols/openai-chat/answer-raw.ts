@@ -25,11 +25,18 @@ export function createFramePasser(passing: Passing): (chunk: Fields, data: strin
     if (empty && (usage == null || !includeUsage)) return '';
     const tells = usage != null && !includeUsage;
     const owned = providerState && data.includes('"provider_state"');
-    if (!tells && !owned) return `data: ${rename(chunk, data)}\n\n`;
+    if (!tells && !owned) return `data: ${withUsage(chunk, rename(chunk, data))}\n\n`;
     const shown = owned ? ownState(chunk, passing) : { ...chunk };
     if (tells) delete shown['usage'];
-    return `data: ${JSON.stringify({ ...shown, model })}\n\n`;
+    return `data: ${withUsage(shown, JSON.stringify({ ...shown, model }))}\n\n`;
   };
+
+  /** Who asks for usage is told on every chunk that there is none yet; not every chunk of OpenAI's own says so. */
+  function withUsage(shown: Fields, json: string): string {
+    if (!includeUsage || 'usage' in shown) return json;
+    const end = json.lastIndexOf('}');
+    return `${json.slice(0, end)},"usage":null${json.slice(end)}`;
+  }
 }
 
 /** The text of a whole answer. */

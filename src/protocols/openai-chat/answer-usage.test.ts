@@ -74,3 +74,9 @@ test('openai-chat: tools that the provider ran itself are counted and are no cal
   assert.deepEqual(usage?.providerTools, { web_search: 1 });
   assert.deepEqual(choices[0]?.blocks, [text('a')]);
 });
+
+test('openai-chat: a completion of fewer tokens than its reasoning has as many as the total says', () => {
+  const details = { completion_tokens_details: { reasoning_tokens: 6 } };
+  assert.equal(usageOf(counts({ ...details, total_tokens: 16 }))?.completionTokens, 6);
+  assert.equal(usageOf(counts({ ...details, total_tokens: 15 }))?.completionTokens, 5);
+});

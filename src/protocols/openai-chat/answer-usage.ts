@@ -35,11 +35,13 @@ export function readUsage(reported: Fields, providerTools?: Readonly<Record<stri
   const total = count(reported['total_tokens']);
   // xAI counts reasoning beside the completion; only then do all three make the total
   const beside = reasoningTokens > 0 && total === promptTokens + completion + reasoningTokens;
+  // Moonshot has been seen to count one token less than the reasoning alone; its total counts them all
+  const within = reasoningTokens > completion && total !== undefined && total - promptTokens >= reasoningTokens;
   const cached = count(prompt['cached_tokens']) ?? count(reported['cached_tokens']) ?? count(reported['prompt_cache_hit_tokens']) ?? 0;
   const tools = toolRuns(reported, providerTools);
   return {
     promptTokens,
-    completionTokens: beside ? completion + reasoningTokens : completion,
+    completionTokens: beside ? completion + reasoningTokens : within ? total - promptTokens : completion,
     cachedTokens: cached,
     reasoningTokens,
     ...given('cacheWriteTokens', count(prompt['cache_write_tokens']) ?? count(prompt['cache_creation_input_tokens'])),
