@@ -56,11 +56,15 @@ interface RemoteSettings {
   readonly signal: AbortSignal;
 }
 
+/** Headers whose values are as secret as a key. */
+const SECRET_HEADER = /auth|key|token|secret|cookie|credential|password/i;
+
 /** The configured providers, each with what it needs to prove who we are. */
 function remoteSources({ config, http, fetcher, log, signal }: RemoteSettings): RemoteSource[] {
-  return config.providers.map(({ key, keyEnv, ...planned }) => {
-    const authorize = createAuthorizer({ provider: planned.id, auth: planned.auth, key, keyEnv, env: process.env });
-    const secrets = [...(key ? [key] : []), ...Object.values(planned.headers).map((value) => ({ reveal: () => value }))];
+  return config.providers.map(({ key, keyEnv, region, ...planned }) => {
+    const authorize = createAuthorizer({ provider: planned.id, auth: planned.auth, key, keyEnv, region, env: process.env });
+    const secretHeaders = Object.entries(planned.headers).filter(([name]) => SECRET_HEADER.test(name));
+    const secrets = [...(key ? [key] : []), ...secretHeaders.map(([, value]) => ({ reveal: () => value }))];
     return createRemoteSource(
       { ...planned, authorize },
       {

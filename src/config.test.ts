@@ -314,3 +314,20 @@ test('config: a route says only what is its own, the rest is as routing has it',
     'parlance.yaml:8: models.routes.b.strategy: must be one of ordered, weighted, least-busy, lowest-latency, cheapest',
   ]);
 });
+
+test('config: misspelt quirks and variables of a provider are refused, secret headers come from the environment', () => {
+  const mine = (more: string): string => `providers:\n  mine:\n    wire: openai-chat\n    baseUrl: http://localhost:1/v1\n${more}`;
+  assert.deepEqual(problems(mine('    quirks: { stopStrngs: 1 }\n')), [
+    'parlance.yaml:5: providers.mine.quirks.stopStrngs: the wire openai-chat has no such quirk, did you mean "stopStrings"?',
+  ]);
+  assert.match(
+    problems('providers:\n  bedrock:\n    variables: { regoin: x }\n')[0] ?? '',
+    /variables\.regoin: .* did you mean "region"\?/,
+  );
+  const { providers } = load(mine('    headers: { x-token: env:TOKEN }\n'), { TOKEN: 't' });
+  assert.deepEqual(providers[0]?.headers, { 'x-token': 't' });
+  assert.match(
+    problems(mine('    headers: { x-token: env:TOKEN }\n'))[0] ?? '',
+    /headers\.x-token: the environment variable TOKEN is not set/,
+  );
+});

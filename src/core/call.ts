@@ -100,6 +100,8 @@ export interface ModelCard {
 
 /** One model at one place that can serve it. */
 export interface Target {
+  /** What its source calls it; the card has the name that clients know it by. */
+  readonly id: string;
   readonly card: ModelCard;
   readonly backend: Backend;
 }

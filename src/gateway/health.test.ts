@@ -10,7 +10,7 @@ import type { RouteTarget } from './route.ts';
 function target(key: string, maxInFlight?: number): RouteTarget {
   const card = { id: key, created: 0, ownedBy: 'x', endpoints: [], capabilities: {} };
   const backend = { chat: () => Promise.reject(new Error('nobody calls it here')) };
-  return { key, target: { card, backend }, weight: 1, maxInFlight, timeouts: DEFAULT_TIMEOUTS };
+  return { key, target: { id: key, card, backend }, weight: 1, maxInFlight, timeouts: DEFAULT_TIMEOUTS };
 }
 
 const A = target('a');

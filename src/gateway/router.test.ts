@@ -10,7 +10,7 @@ import { createCatalog } from './router.ts';
 function target(id: string): Target {
   const provider = id.includes('/') ? id.slice(0, id.indexOf('/')) : undefined;
   const card = { id, created: 0, ownedBy: 'x', endpoints: [], capabilities: {}, ...(provider === undefined ? {} : { provider }) };
-  return { card, backend: { chat: () => Promise.reject(new Error(id)) } };
+  return { id, card, backend: { chat: () => Promise.reject(new Error(id)) } };
 }
 
 /** A source that lists some models, and finds any of its provider. */
@@ -127,4 +127,9 @@ test('router: an alias for several models is a route through all of them', async
     targets.map(({ key }) => key),
     ['azure/gpt-4o', 'smol'],
   );
+});
+
+test('router: a renamed model keeps the id that its source knows, and is answered under the new name', async () => {
+  const [only] = (await catalogOf({ rename: { house: 'openai/gpt-5' } }).route('house')).targets;
+  assert.deepEqual([only?.key, only?.target.id, only?.target.card.id], ['openai/gpt-5', 'openai/gpt-5', 'house']);
 });

@@ -7,7 +7,7 @@ import type { ModelNames } from './model-names.ts';
 import type { TargetSource } from './ports.ts';
 import type { Route } from './route.ts';
 import { configuredRoute, plainRoute, ROUTE_DEFAULTS } from './routes.ts';
-import type { Found, RouteDefaults, RouteSettings } from './routes.ts';
+import type { RouteDefaults, RouteSettings } from './routes.ts';
 
 export interface Catalog {
   /** What clients may see, aliases included. A source that cannot say what it has is left out. */
@@ -32,20 +32,19 @@ export function createCatalog(sources: readonly TargetSource[], options: Catalog
   const { names = ALL_MODELS, routes = {}, defaults = ROUTE_DEFAULTS } = options;
   const rules = nameRules(names);
 
-  const shown = (target: Target): Found => {
-    const key = target.card.id;
-    const id = rules.shownAs(key);
-    return { key, target: id === key ? target : { ...target, card: { ...target.card, id } } };
+  const shown = (target: Target): Target => {
+    const id = rules.shownAs(target.id);
+    return id === target.card.id ? target : { ...target, card: { ...target.card, id } };
   };
 
-  const targets = async (): Promise<readonly Found[]> => {
+  const targets = async (): Promise<readonly Target[]> => {
     const all = (await Promise.all(sources.map((source) => source.list()))).flat();
-    const byId = new Map<string, Found>();
-    for (const target of all) if (rules.offered(target.card.id) && !byId.has(target.card.id)) byId.set(target.card.id, shown(target));
+    const byId = new Map<string, Target>();
+    for (const target of all) if (rules.offered(target.id) && !byId.has(target.id)) byId.set(target.id, shown(target));
     return [...byId.values()];
   };
 
-  const byId = async (name: string): Promise<Found | undefined> => {
+  const byId = async (name: string): Promise<Target | undefined> => {
     const id = rules.idOf(name);
     if (id === undefined || !rules.offered(id)) return undefined;
     for (const source of sources) {
@@ -55,15 +54,15 @@ export function createCatalog(sources: readonly TargetSource[], options: Catalog
     return undefined;
   };
 
-  const byPlainName = async (name: string): Promise<Found | undefined> => {
+  const byPlainName = async (name: string): Promise<Target | undefined> => {
     const all = await targets();
-    const direct = all.filter(({ target: { card } }) => card.id === `${card.provider}/${name}`);
-    const deeper = direct.length > 0 ? direct : all.filter(({ target: { card } }) => card.id.endsWith(`/${name}`));
+    const direct = all.filter(({ card }) => card.id === `${card.provider}/${name}`);
+    const deeper = direct.length > 0 ? direct : all.filter(({ card }) => card.id.endsWith(`/${name}`));
     if (deeper.length > 1) throw ambiguous(name, deeper);
     return deeper[0];
   };
 
-  const find = async (name: string): Promise<Found | undefined> => {
+  const find = async (name: string): Promise<Target | undefined> => {
     // a name that was given up must not turn up as part of another's
     if (rules.idOf(name) === undefined) return undefined;
     return (await byId(name)) ?? byPlainName(name);
@@ -87,7 +86,7 @@ export function createCatalog(sources: readonly TargetSource[], options: Catalog
   };
 
   const cards = async (): Promise<readonly ModelCard[]> => {
-    const all = (await targets()).map(({ target }) => target.card).filter(({ id }) => rules.listed(rules.idOf(id) ?? id));
+    const all = (await targets()).map(({ card }) => card).filter(({ id }) => rules.listed(rules.idOf(id) ?? id));
     const known = new Set(all.map(({ id }) => id));
     const ownNames = [...new Set([...Object.keys(routes), ...rules.aliases])].filter((name) => !known.has(name));
     const ownRoutes = await Promise.all(ownNames.map(own));
@@ -120,8 +119,8 @@ export function createCatalog(sources: readonly TargetSource[], options: Catalog
   };
 }
 
-function ambiguous(name: string, targets: readonly Found[]): GatewayError {
-  const ids = targets.slice(0, 5).map(({ target }) => `'${target.card.id}'`);
+function ambiguous(name: string, targets: readonly Target[]): GatewayError {
+  const ids = targets.slice(0, 5).map(({ card }) => `'${card.id}'`);
   const more = targets.length > ids.length ? ` and ${targets.length - ids.length} more` : '';
   return new GatewayError('model_not_found', `Several models are called '${name.slice(0, 100)}': say which, ${ids.join(', ')}${more}.`, {
     param: 'model',

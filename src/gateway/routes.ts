@@ -24,27 +24,21 @@ export interface RouteDefaults {
 
 export const ROUTE_DEFAULTS: RouteDefaults = { policy: DEFAULT_POLICY, timeouts: DEFAULT_TIMEOUTS };
 
-/** A target under the id that its source gives it. */
-export interface Found {
-  readonly key: string;
-  readonly target: Target;
-}
-
 /** The route of a name that has none of its own: these targets, in order. */
-export function plainRoute(name: string, found: readonly Found[], { policy, timeouts }: RouteDefaults): Route {
-  return { name, policy, targets: found.map((one): RouteTarget => ({ ...one, weight: 1, maxInFlight: undefined, timeouts })) };
+export function plainRoute(name: string, found: readonly Target[], { policy, timeouts }: RouteDefaults): Route {
+  return { name, policy, targets: found.map((target): RouteTarget => ({ key: target.id, target, weight: 1, maxInFlight: undefined, timeouts })) };
 }
 
 /** A configured route; `found` has undefined where a target's model is not there now. */
 export function configuredRoute(
   name: string,
-  { settings, found }: { readonly settings: RouteSettings; readonly found: readonly (Found | undefined)[] },
+  { settings, found }: { readonly settings: RouteSettings; readonly found: readonly (Target | undefined)[] },
   defaults: RouteDefaults,
 ): Route {
   const targets = settings.targets.flatMap(({ weight = 1, maxInFlight, timeouts }, index): RouteTarget[] => {
-    const one = found[index];
-    if (!one) return [];
-    return [{ ...one, weight, maxInFlight, timeouts: { ...defaults.timeouts, ...settings.timeouts, ...timeouts } }];
+    const target = found[index];
+    if (!target) return [];
+    return [{ key: target.id, target, weight, maxInFlight, timeouts: { ...defaults.timeouts, ...settings.timeouts, ...timeouts } }];
   });
   return { name, targets, policy: { ...defaults.policy, ...settings.policy } };
 }

@@ -3,6 +3,7 @@ import { nearest } from '../core/nearest.ts';
 import { CATALOG, rowOf } from './catalog.ts';
 import { fillIn } from './catalog/variables.ts';
 import type { Variables } from './catalog/variables.ts';
+import { QUIRK_NAMES } from './quirk-names.ts';
 import type { DeclaredModel, Provider, Timeouts } from './provider.ts';
 import type { Auth, Listing, ModelRule, ProviderRow, Spoken, WireName } from './row.ts';
 
@@ -31,6 +32,8 @@ export type PlannedProvider = Omit<Provider, 'authorize'> & {
   readonly key: string | undefined;
   /** Where a key would be looked for, for messages. */
   readonly keyEnv: readonly string[];
+  /** For signatures. */
+  readonly region: string | undefined;
 };
 
 export interface Plan {
@@ -81,12 +84,14 @@ function planOne(id: string, given: ProviderSettings, env: Env): PlannedProvider
   if (!wire) return wrong('it needs a type or a wire', 'wire');
   const template = given.baseUrl ?? baseUrlFromEnv(row, env) ?? row?.baseUrl;
   if (template === undefined) return wrong('it needs a baseUrl', 'baseUrl');
+  const misnamed = unknownNames(given, wire, row);
+  if (misnamed) return misnamed;
   const key = readKey(given, row, env);
   if ('problem' in key) return key;
   const from = { variables: row?.variables ?? {}, given: given.variables ?? {}, env };
   const baseUrl = fill(template, from);
   if (typeof baseUrl !== 'string') return baseUrl;
-  const rules = fillRules(row, from);
+  const rules = fillRules(row, from, given.baseUrl !== undefined);
   if ('problem' in rules) return rules;
   const listing = fillListing(given, row, from);
   if (listing && 'problem' in listing) return listing;
@@ -94,6 +99,8 @@ function planOne(id: string, given: ProviderSettings, env: Env): PlannedProvider
   if ((auth.scheme === 'bearer' || auth.scheme === 'header') && !auth.optional && key.key === undefined) {
     return wrong(`it needs a key: set ${row?.keyEnv[0] ?? 'key'}`, 'key');
   }
+  const headers = readHeaders(given.headers ?? {}, env);
+  if ('problem' in headers) return headers;
   const models = (given.models ?? []).map(declared);
   return {
     id,
@@ -103,7 +110,8 @@ function planOne(id: string, given: ProviderSettings, env: Env): PlannedProvider
     auth,
     key: key.key,
     keyEnv: row?.keyEnv ?? [],
-    headers: { ...row?.headers, ...given.headers },
+    headers: { ...row?.headers, ...headers.headers },
+    region: regionOf(row, from),
     rules: rules.rules,
     listing,
     row: row?.id,
@@ -112,6 +120,26 @@ function planOne(id: string, given: ProviderSettings, env: Env): PlannedProvider
     local: row?.local ?? false,
     timeouts: { ...DEFAULT_TIMEOUTS, ...given.timeouts },
   };
+}
+
+function readHeaders(
+  headers: Readonly<Record<string, string>>,
+  env: Env,
+): { readonly headers: Readonly<Record<string, string>> } | Problem {
+  const read: Record<string, string> = {};
+  for (const [name, text] of Object.entries(headers)) {
+    const value = text.startsWith('env:') ? env[text.slice('env:'.length)] : text;
+    if (!isSet(value)) return wrong(`the environment variable ${text.slice('env:'.length)} is not set`, 'headers', name);
+    read[name] = value.trim();
+  }
+  return { headers: read };
+}
+
+/** Where requests are signed for a region that the address does not tell. */
+function regionOf(row: ProviderRow | undefined, from: Source): string | undefined {
+  if (!row?.variables?.['region'] && from.given['region'] === undefined) return undefined;
+  const filled = fillIn('{region}', from.variables, { given: from.given, env: from.env });
+  return filled.ok ? filled.text : undefined;
 }
 
 function unknownRow(rowId: string, given: ProviderSettings): Problem {
@@ -142,6 +170,24 @@ function readKey(given: ProviderSettings, row: ProviderRow | undefined, env: Env
   return isSet(value) ? { key: value.trim() } : wrong(`the environment variable ${name} is not set`, 'key');
 }
 
+/** A misspelt name would have no effect, and nobody would know. */
+function unknownNames(given: ProviderSettings, wire: WireName, row: ProviderRow | undefined): Problem | undefined {
+  const quirks = QUIRK_NAMES[wire];
+  for (const name of Object.keys(given.quirks ?? {})) {
+    if (!quirks.includes(name)) return wrong(`the wire ${wire} has no such quirk${didYouMean(name, quirks)}`, 'quirks', name);
+  }
+  const variables = Object.keys(row?.variables ?? {});
+  for (const name of row ? Object.keys(given.variables ?? {}) : []) {
+    if (!variables.includes(name)) return wrong(`${row?.name ?? ''} has no such variable${didYouMean(name, variables)}`, 'variables', name);
+  }
+  return undefined;
+}
+
+function didYouMean(name: string, names: readonly string[]): string {
+  const near = nearest(name, names);
+  return near === undefined ? '' : `, did you mean "${near}"?`;
+}
+
 interface Source {
   readonly variables: Variables;
   readonly given: Readonly<Record<string, string>>;
@@ -157,9 +203,11 @@ function fill(template: string, { variables, given, env }: Source): string | Pro
   return wrong(`it needs a value for "${name}": set variables.${name}${or}`, 'variables');
 }
 
-function fillRules(row: ProviderRow | undefined, from: Source): { readonly rules: readonly ModelRule[] } | Problem {
+/** At another address stands what was asked for, and speaks one protocol: rules that lead to another one do not hold there. */
+function fillRules(row: ProviderRow | undefined, from: Source, elsewhere: boolean): { readonly rules: readonly ModelRule[] } | Problem {
   const rules: ModelRule[] = [];
   for (const rule of row?.rules ?? []) {
+    if (elsewhere && rule.speaks && rule.speaks.wire !== row?.speaks.wire) continue;
     const baseUrl = rule.baseUrl === undefined ? undefined : fill(rule.baseUrl, from);
     if (baseUrl !== undefined && typeof baseUrl !== 'string') return baseUrl;
     rules.push({ ...rule, ...(baseUrl === undefined ? {} : { baseUrl }) });
@@ -195,7 +243,7 @@ function speech(wire: WireName, row: ProviderRow | undefined, { quirks, baseUrl 
   const own: object | undefined = row?.speaks.wire === wire ? row.speaks.quirks : undefined;
   // what is known of a provider's answers is not known of whatever stands at another address
   const trusted = baseUrl === undefined || row?.local ? {} : { faithful: false };
-  // the settings' schema lets only quirks of this wire pass
+  // names of quirks have been checked, what they hold is the administrator's
   return { wire, quirks: { ...own, ...(own && 'faithful' in own ? trusted : {}), ...quirks } } as Spoken;
 }
 

@@ -54,7 +54,7 @@ async function ask(body: Record<string, unknown>): Promise<ChatResponse & { igno
     endpoints: ['/v1/chat/completions'],
     capabilities: { tools: true, structuredOutput: true, logprobs: true, reasoning: false, inputModalities: [], outputModalities: [] },
   };
-  const reply = await backend.chat(call, { card, backend });
+  const reply = await backend.chat(call, { id: model.id, card, backend });
   assert.equal(reply.kind, 'stream');
   return { ...(await fold(reply.kind === 'stream' ? reply.batches : (undefined as never))), ignored: reply.ignored };
 }

@@ -17,7 +17,7 @@ export interface TargetFacts {
 export function routeTarget(key: string, { weight = 1, maxInFlight, pricing }: TargetFacts = {}): RouteTarget {
   const card = { id: key, created: 0, ownedBy: 'x', endpoints: [], capabilities: {}, ...(pricing ? { pricing } : {}) };
   const backend = { chat: () => Promise.reject(new Error('nobody calls it here')) };
-  return { key, target: { card, backend }, weight, maxInFlight, timeouts: DEFAULT_TIMEOUTS };
+  return { key, target: { id: key, card, backend }, weight, maxInFlight, timeouts: DEFAULT_TIMEOUTS };
 }
 
 export const message = (role: Role, text: string): Message => ({ role, blocks: [{ type: 'text', text }] });

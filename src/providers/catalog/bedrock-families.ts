@@ -23,6 +23,7 @@ export const BEDROCK_FAMILIES: readonly ModelRule[] = [
   family(/meta\.llama|cohere\.|ai21\.|writer\.|google\.gemma/, { toolChoice: 'auto' }),
   family(/titan-text/, { noSystem: true }),
   family(/deepseek\.r1/, { toolChoice: 'auto' }),
+  family(/kimi-k2-thinking/, { rawThinking: true }),
 ];
 
 function family(match: RegExp, quirks: BedrockQuirks): ModelRule {

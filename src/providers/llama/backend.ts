@@ -69,20 +69,21 @@ function fingerprintOf(model: LocalModel, settings: EngineSettings): string {
 interface Answer {
   readonly request: ChatRequest;
   readonly plan: ChatPlan;
-  readonly model: LocalModel;
+  /** What the answer calls the model. */
+  readonly name: string;
   readonly fingerprint: string;
 }
 
 /** The events of a job. The lease is given back however the reading ends. */
 async function* eventsOf(answer: Answer, jobEvents: AsyncIterable<JobEvent>, lease: Lease): AsyncGenerator<Batch> {
-  const { request, plan, model, fingerprint } = answer;
+  const { request, plan, name, fingerprint } = answer;
   const named = request.toolChoice.mode === 'named';
   const readers: ChoiceReader[] = Array.from({ length: request.n }, (_, choice) => createChoiceReader(choice, plan.parser(), named));
   let head: ChatEvent[] = [
     {
       type: 'start',
       id: `chatcmpl-${randomBytes(15).toString('base64url')}`,
-      model: model.id,
+      model: name,
       created: Math.floor(Date.now() / 1000),
       fingerprint,
     },
@@ -122,7 +123,7 @@ export function createLlamaBackend({ library, manager, settings }: LlamaParts): 
   return {
     async chat(call: Call, target): Promise<Reply> {
       const { request, signal } = call;
-      const model = await library.find(target.card.id);
+      const model = await library.find(target.id);
       if (!model) throw new GatewayError('model_not_found', `The model '${target.card.id}' is no longer there.`, { param: 'model' });
       // Before the engine is asked for: what the model cannot do needs no loading.
       const plan = planChat(request, traitsOf(model));
@@ -137,7 +138,11 @@ export function createLlamaBackend({ library, manager, settings }: LlamaParts): 
         // A reader that never comes must not keep the model loaded; the signal ends its job.
         signal.addEventListener('abort', lease.release, { once: true });
         const fingerprint = fingerprintOf(model, settings);
-        return { kind: 'stream', batches: eventsOf({ request, plan, model, fingerprint }, jobEvents, lease), ignored: plan.ignored };
+        return {
+          kind: 'stream',
+          batches: eventsOf({ request, plan, name: target.card.id, fingerprint }, jobEvents, lease),
+          ignored: plan.ignored,
+        };
       } catch (cause) {
         lease.release();
         throw cause;

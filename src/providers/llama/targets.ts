@@ -44,7 +44,7 @@ export function cardOf(model: LocalModel, settings: EngineSettings): ModelCard {
 
 /** The library's models, served by `backend`. */
 export function localTargets(library: Library, backend: Backend, settings: EngineSettings) {
-  const targetOf = (model: LocalModel): Target => ({ card: cardOf(model, settings), backend });
+  const targetOf = (model: LocalModel): Target => ({ id: model.id, card: cardOf(model, settings), backend });
   return {
     list: async (): Promise<readonly Target[]> => (await library.list()).map(targetOf),
     find: async (id: string): Promise<Target | undefined> => {

@@ -33,11 +33,13 @@ export interface RemoteModel {
 const LARGEST_ERROR = 1024 * 1024;
 
 /** The backend of one model. Rejects with a GatewayError; a stream resolves with its first output. */
-export function createRemoteBackend(model: RemoteModel, parts: RemoteParts): Backend {
-  const { wire, target } = model;
+export function createRemoteBackend(known: RemoteModel, parts: RemoteParts): Backend {
+  const { wire } = known;
   return {
-    async chat(call) {
+    async chat(call, { card }) {
       const { signal } = call;
+      const target = card.id === known.target.model ? known.target : { ...known.target, model: card.id };
+      const model = { ...known, target };
       const request = wire.imageUrls(target) ? call.request : await parts.inlineImages(call.request, signal);
       if (request.n === 1 || wire.severalChoices(target)) return ask(model, parts, { ...call, request });
       return askSeveral(model, parts, { ...call, request });

@@ -31,7 +31,7 @@ export function createRemoteSource(provider: Provider, parts: RemoteParts & List
     const upstream = own?.upstream ?? name;
     const known = factsOf(provider.row, upstream);
     const card = cardOf(provider, prefix + name, [own, found, known]);
-    return { card, backend: createRemoteBackend(modelOf(provider, upstream, card), parts) };
+    return { id: card.id, card, backend: createRemoteBackend(modelOf(provider, upstream, card), parts) };
   };
 
   return {
