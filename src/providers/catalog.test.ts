@@ -173,3 +173,14 @@ test('catalog: rules are asked in order, and none is hidden by one before it', (
     );
   }
 });
+
+test('catalog: on Bedrock, Kimi writes its thoughts into its text, as the older Nova do', () => {
+  for (const [model, raw] of [
+    ['moonshot.kimi-k2-thinking', true],
+    ['us.amazon.nova-pro-v1:0', true],
+    ['us.amazon.nova-2-lite-v1:0', undefined],
+  ] as const) {
+    const spoken = ruleFor('bedrock', model);
+    assert.equal(spoken?.wire === 'bedrock-converse' ? spoken.quirks?.rawThinking : 'no rule', raw, model);
+  }
+});

@@ -112,7 +112,13 @@ export function countSearch(searches: Map<string, number>, name: unknown): void 
 
 /** Id and name of a call; `block` is its place in the answer `answer`, which makes the id where the provider made none. */
 export function callOf(use: Readonly<Record<string, unknown>>, answer: string, block: number): { id: string; name: string } {
-  return { id: text(use.toolUseId) || `call_${answer}_${block}`, name: text(use.name) ?? '' };
+  return { id: text(use.toolUseId) || `call_${answer}_${block}`, name: toolName(text(use.name) ?? '') };
+}
+
+/** Models of OpenAI's open kind leave marks of their own behind the name: `json<|channel|>commentary`. */
+function toolName(name: string): string {
+  const mark = name.indexOf('<|');
+  return mark > 0 ? name.slice(0, mark) : name;
 }
 
 /** Arguments as JSON text; a text is taken for it already. */

@@ -302,3 +302,12 @@ test('bedrock stream: thoughts in the text go through a step', () => {
   assert.equal(prepared({ rawThinking: true }).reshape.length, 1);
   assert.equal(prepared().reshape.length, 0);
 });
+
+test('bedrock: marks of the model behind the name of a tool are no part of it', () => {
+  const response = folded(
+    tool(0, { toolUseId: 'a', name: 'json<|channel|>commentary' }),
+    delta(0, { toolUse: { input: '{}' } }),
+    stop('tool_use'),
+  );
+  assert.deepEqual(blocksOf(response), [{ type: 'tool_call', id: 'a', kind: 'function', name: 'json', input: '{}' }]);
+});
