@@ -10,12 +10,11 @@ export interface RouteSettings {
 /** Short enough for a test, long enough for a busy machine to be in time. */
 export const QUICK = { firstOutput: '700ms', idle: '700ms', whole: '8s' };
 
-/** An upstream as a provider of the configuration. */
-export const providerAt = (url: string, models: readonly string[] = ['m'], more: Readonly<Record<string, unknown>> = {}) => ({
+/** An upstream as a provider of the configuration, with these models, or with whatever name is asked for. */
+export const providerAt = (url: string, models?: readonly string[]) => ({
   wire: 'openai-chat',
   baseUrl: `${url}/v1`,
-  models,
-  ...more,
+  ...(models ? { models } : {}),
 });
 
 export interface RoutedOptions {

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { understand, wellBytes } from './upstream-answers.ts';
+import { setImmediate } from 'node:timers/promises';
+import { answerWith, understand, wellBytes } from './upstream-answers.ts';
 import type { Asked } from './upstream-answers.ts';
 
 export type Step =
@@ -106,10 +107,14 @@ export async function startFaultyUpstream(name: string, plan: (asked: Asked) => 
       sockets.set(socket, true);
       current = visit(body, requests++);
       news.emit('news');
-      const steps = current ? plan(current.asked) : [send('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n')];
+      // asked for its models, it has none to tell, and so leaves any name to be tried
+      const steps = current ? plan(current.asked) : [send(answerWith(200, '{"object":"list","data":[]}'))];
       for (const step of steps) {
-        if (!socket.writable) break;
         await perform(socket, step, released);
+        if (socket.writable) continue;
+        // a write that failed is told before the event that says why
+        if (step.do !== 'close' && step.do !== 'reset') left();
+        break;
       }
       if (current) {
         current.complete = current.leftAt === undefined;
@@ -191,7 +196,11 @@ async function perform(socket: Socket, step: Step, released: () => Promise<void>
       return written(socket, step.bytes);
     case 'trickle': {
       const bytes = Buffer.from(step.bytes as string);
-      for (let at = 0; at < bytes.length && socket.writable; at += step.size) await written(socket, bytes.subarray(at, at + step.size));
+      for (let at = 0; at < bytes.length && socket.writable; at += step.size) {
+        await written(socket, bytes.subarray(at, at + step.size));
+        // what the system takes at once would keep everybody else waiting
+        await setImmediate();
+      }
       return;
     }
     case 'stall':
