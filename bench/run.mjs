@@ -1,4 +1,5 @@
-// npm --prefix bench run engine | http | translate | test: sets up what is missing and runs a bench with Node 24. Plain JavaScript for Node 20.
+// npm --prefix bench run engine | http | translate | router | test: sets up what is missing and runs a bench with Node 24.
+// Plain JavaScript for Node 20.
 //   npm --prefix bench run engine -- --quick
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,7 +10,7 @@ import { becomeNode, findNode, nodeMissing } from '../scripts/node.mjs';
 import { ensureInstalled } from '../scripts/setup.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const benches = ['engine', 'http', 'translate'];
+const benches = ['engine', 'http', 'translate', 'router'];
 
 /** The peers are no dependency of the project: they have a lock file and a node_modules of their own. */
 function peersInstalled() {

@@ -81,7 +81,7 @@ test('balance: the route itself is never changed', () => {
   assert.deepEqual(targets, [A, B, C]);
 });
 
-test('balance: weighted gives each its share of firsts, and of seconds among what is left', () => {
+test('balance: weighted gives each its share of firsts, and of seconds among what is left', (t) => {
   const targets = [target('five', { weight: 5 }), target('three', { weight: 3 }), target('two', { weight: 2 })];
   const route = routeOf(targets, { strategy: 'weighted' });
   const [random, health] = [seeded(42), bookAt()];
@@ -104,6 +104,7 @@ test('balance: weighted gives each its share of firsts, and of seconds among wha
         behindFive[at++] ?? []
     )(),
   );
+  t.diagnostic(`first of 20,000: ${JSON.stringify(first)}`);
   assert.ok(chiSquare(second, { three: 0.6, two: 0.4 }) < CHI_SQUARE_2, JSON.stringify(second));
 });
 
@@ -135,7 +136,7 @@ test('balance: between equally busy targets chance decides, evenly', () => {
   assert.ok(chiSquare(found, { a: 1 / 3, b: 1 / 3, c: 1 / 3 }) < CHI_SQUARE_2, JSON.stringify(found));
 });
 
-test('balance: lowest latency asks the fastest, and 1 of 20 requests another', () => {
+test('balance: lowest latency asks the fastest, and 1 of 20 requests another', (t) => {
   const health = bookAt();
   spoke(health, A, 300);
   spoke(health, B, 100);
@@ -143,6 +144,7 @@ test('balance: lowest latency asks the fastest, and 1 of 20 requests another', (
   const route = routeOf([A, B, C], { strategy: 'lowest-latency' });
   const random = seeded(11);
   const found = firsts(20_000, () => keys(route, { random, health }));
+  t.diagnostic(`first of 20,000: ${JSON.stringify(found)}`);
   assert.ok(chiSquare(found, { a: 0.025, b: 0.95, c: 0.025 }) < CHI_SQUARE_2, JSON.stringify(found));
   assert.deepEqual(keys(route, { health, random: () => 0.5 }), ['b', 'c', 'a']);
 });
@@ -212,24 +214,28 @@ function simulate(
 }
 
 const share = (log: readonly { readonly key: string }[], key: string): number => log.filter((one) => one.key === key).length / log.length;
+const shares = (log: readonly { readonly key: string }[]): string =>
+  ['a', 'b', 'c'].map((key) => `${key} ${(100 * share(log, key)).toFixed(1)}%`).join(', ');
 const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
 
-test('balance: under load, least busy sends a target that is ten times slower about a tenth of what the others get', () => {
+test('balance: under load, least busy sends a target that is ten times slower about a tenth of what the others get', (t) => {
   const log = simulate('least-busy', { requests: 20_000, everyMs: 10, takesMs: (key) => (key === 'c' ? 5000 : 500) });
   assert.ok(share(log, 'c') > 0.03 && share(log, 'c') < 0.08, `slow: ${share(log, 'c')}`);
   assert.ok(Math.abs(share(log, 'a') - share(log, 'b')) < 0.02, `fast: ${share(log, 'a')} and ${share(log, 'b')}`);
   const even = simulate('weighted', { requests: 20_000, everyMs: 10, takesMs: (key) => (key === 'c' ? 5000 : 500) });
   const [ours, theirs] = [mean(log.map(({ ms }) => ms)), mean(even.map(({ ms }) => ms))];
+  t.diagnostic(`${shares(log)}; mean ${Math.round(ours)} ms, by chance ${Math.round(theirs)} ms`);
   assert.ok(ours < 0.4 * theirs, `mean ${ours} ms against ${theirs} ms by chance`);
 });
 
-test('balance: lowest latency leaves a slow target to the explorers', () => {
+test('balance: lowest latency leaves a slow target to the explorers', (t) => {
   const log = simulate('lowest-latency', { requests: 20_000, everyMs: 50, takesMs: (key) => (key === 'c' ? 2000 : 200) });
+  t.diagnostic(shares(log));
   assert.ok(share(log, 'c') > 0.015 && share(log, 'c') < 0.06, `slow: ${share(log, 'c')}`);
   assert.ok(Math.min(share(log, 'a'), share(log, 'b')) > 0.3, 'two that are alike share');
 });
 
-test('balance: lowest latency moves away when the fastest becomes slow, and comes back when it is fast again', () => {
+test('balance: lowest latency moves away when the fastest becomes slow, and comes back when it is fast again', (t) => {
   const slow = (at: number): boolean => at > 200_000 && at < 600_000;
   const log = simulate('lowest-latency', {
     requests: 20_000,
@@ -237,6 +243,7 @@ test('balance: lowest latency moves away when the fastest becomes slow, and come
     takesMs: (key, at) => (key === 'a' ? (slow(at) ? 3000 : 100) : 300),
   });
   const between = (from: number, to: number) => log.filter(({ at }) => at >= from && at < to);
+  t.diagnostic(`while slow: ${shares(between(210_000, 600_000))}; after: ${shares(between(700_000, 1_000_000))}`);
   assert.ok(share(between(10_000, 200_000), 'a') > 0.9, 'before');
   assert.ok(share(between(210_000, 600_000), 'a') < 0.06, `while slow: ${share(between(210_000, 600_000), 'a')}`);
   assert.ok(share(between(700_000, 1_000_000), 'a') > 0.9, `after: ${share(between(700_000, 1_000_000), 'a')}`);

@@ -52,7 +52,7 @@ test('sticky: every repeated beginning returns to its target, whatever chance sa
   assert.equal(new Set(before).size, 3);
 });
 
-test('sticky: while requests run at random, at least 99 of 100 repeated beginnings return', () => {
+test('sticky: while requests run at random, at least 99 of 100 repeated beginnings return', (t) => {
   const route = routeOf(THREE, { strategy: 'weighted', sticky: 'auto' });
   const random = seeded(17);
   const health = bookAt();
@@ -69,6 +69,7 @@ test('sticky: while requests run at random, at least 99 of 100 repeated beginnin
     running.push(...enterTarget(health, to));
     if (running.length > 30) running.splice(Math.floor(random() * running.length), 1)[0]?.cancel();
   }
+  t.diagnostic(`${returned} of ${repeated} returned`);
   assert.ok(repeated > 18_000);
   assert.ok(returned / repeated > 0.99, `${returned} of ${repeated}`);
 });
@@ -94,10 +95,11 @@ test('sticky: callers spread over the targets evenly, or by weight', () => {
   assert.ok(chiSquare(shares, { five: 0.5, three: 0.3, two: 0.2 }) < CHI_SQUARE_2, JSON.stringify(shares));
 });
 
-test('sticky: a fourth target takes a quarter of the callers, and no other caller moves', () => {
+test('sticky: a fourth target takes a quarter of the callers, and no other caller moves', (t) => {
   const before = placed(THREE);
   const after = placed([A, FOURTH, B, C]);
   const moved = after.filter((key, at) => key !== before[at]);
+  t.diagnostic(`${moved.length} of 10,000 moved`);
   assert.ok(moved.length > 2300 && moved.length < 2700, `${moved.length} of 10000 moved`);
   assert.deepEqual([...new Set(moved)], [FOURTH.key]);
 });
