@@ -43,9 +43,10 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-function defaultsOf({ firstOutputMs, idleMs, ...policy }: RoutingSettings): RouteDefaults {
-  const { breaker: _, maxInFlight: __, queue: ___, ...rest } = policy;
-  return { policy: { ...DEFAULT_POLICY, ...rest }, timeouts: { firstOutputMs, idleMs } };
+function defaultsOf(routing: RoutingSettings): RouteDefaults {
+  const { attempts, maxWaitMs, wholeMs, hedge, onContentFilter, continues, drains, firstOutputMs, idleMs } = routing;
+  const policy = { ...DEFAULT_POLICY, attempts, maxWaitMs, wholeMs, hedge, onContentFilter, continues, drains };
+  return { policy, timeouts: { firstOutputMs, idleMs } };
 }
 
 interface RemoteSettings {

@@ -46,7 +46,7 @@ function objectFaults(node: SchemaNode, value: Readonly<Record<string, unknown>>
     } else if (isObject(node.additionalProperties)) {
       const pattern = node.propertyNames?.pattern;
       if (pattern !== undefined && !new RegExp(pattern).test(key)) faults.push({ path: here, message: `its name must match ${pattern}` });
-      else faults.push(...faultsOf(node.additionalProperties as SchemaNode, item ?? {}, here));
+      else faults.push(...faultsOf(node.additionalProperties, item ?? {}, here));
     } else if (node.additionalProperties === false) {
       const near = nearest(key, Object.keys(node.properties ?? {}));
       faults.push({ path: here, message: `unknown setting${near === undefined ? '' : `, did you mean "${near}"?`}` });

@@ -9,10 +9,7 @@ const firstOutput = 'Until the first output of an attempt; of an answer that is 
 const idle = 'Silence between two outputs of a stream.';
 
 /** Without defaults: what a route leaves out is as `routing` says. */
-const optional = (schema: TSchema): TSchema => {
-  const { default: _, ...rest } = schema as TSchema & { default?: unknown };
-  return rest as TSchema;
-};
+const optional = (schema: TSchema): TSchema => Object.fromEntries(Object.entries(schema).filter(([keyword]) => keyword !== 'default'));
 
 const STRATEGY = {
   strategy: oneOf(['ordered', 'weighted', 'least-busy', 'lowest-latency', 'cheapest'], {

@@ -157,8 +157,16 @@ export function createFolder(): Folder {
     },
     end() {
       if (!head || !ended) throw new GatewayError('upstream', 'The model stopped before the end of its answer.');
-      const { type: _, ...facts } = head;
-      return { ...facts, choices: Array.from(choices, finished), usage };
+      const { id, model, created, fingerprint, serviceTier } = head;
+      return {
+        id,
+        model,
+        created,
+        ...(fingerprint === undefined ? {} : { fingerprint }),
+        ...(serviceTier === undefined ? {} : { serviceTier }),
+        choices: Array.from(choices, finished),
+        usage,
+      };
     },
   };
 }

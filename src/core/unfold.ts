@@ -15,8 +15,8 @@ export function unfold(response: ChatResponse): ChatEvent[] {
       events.push({ type: 'block_start', choice, block, of: parts.of });
       if (parts.text !== '' || own.logprobs) events.push({ type: 'block_delta', choice, block, text: parts.text, ...own });
       if (whole.type === 'speech') {
-        const { type: _, ...speech } = whole;
-        events.push({ type: 'speech_delta', choice, block, speech });
+        const { id, data, transcript, expiresAt } = whole;
+        events.push({ type: 'speech_delta', choice, block, speech: { id, data, transcript, expiresAt } });
       }
       if ('state' in whole && whole.state) events.push({ type: 'block_state', choice, block, state: whole.state });
       events.push({ type: 'block_end', choice, block });

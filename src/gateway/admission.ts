@@ -27,9 +27,9 @@ export function createAdmission({ maxInFlight, queue, maxWaitMs }: AdmissionSett
   let running = 0;
 
   const take = async (call: Call): Promise<() => void> => {
-    for (let waited = 0; running >= maxInFlight; waited++) {
-      if (waited > 0 || !(await line.wait([EVERYBODY], maxWaitMs, call.signal))) throw tooMany(running);
-    }
+    const isFull = (): boolean => running >= maxInFlight;
+    // who was woken may find the place taken by one who came just then, and is not made to wait twice as long
+    if (isFull() && (!(await line.wait([EVERYBODY], maxWaitMs, call.signal)) || isFull())) throw tooMany(running);
     running++;
     let held = true;
     const free = (): void => {

@@ -185,14 +185,18 @@ function open(work: Work, prospects: readonly Prospect[]): Opened | Closed {
       continue;
     }
     const entry = work.health.enter(prospect.target);
-    if (entry.ok) return { prospect, attempted: start(work, prospect, entry.ticket, false) };
+    if (entry.ok) return { prospect, attempted: start(work, prospect, { ticket: entry.ticket, hedge: false }) };
     if (entry.why === 'busy') busy.push(prospect.target.key);
   }
   return { busy, waitMs };
 }
 
-function start({ call, route, now, line }: Work, { target }: Prospect, ticket: Ticket, hedge: boolean): Attempted {
-  return startAttempt({ call, target, ticket, hedge, drains: route.policy.drains, now, ended: () => line.freed(target.key) });
+function start(
+  { call, route, now, line }: Work,
+  { target }: Prospect,
+  how: { readonly ticket: Ticket; readonly hedge: boolean },
+): Attempted {
+  return startAttempt({ call, target, ...how, drains: route.policy.drains, now, ended: () => line.freed(target.key) });
 }
 
 /** A second target beside one that is late: another one than the first, not asked yet, and ready now. */
@@ -202,7 +206,7 @@ function second(work: Work, prospects: readonly Prospect[], first: Attempted): A
     const entry = work.health.enter(prospect.target);
     if (!entry.ok) continue;
     prospect.tried = true;
-    return start(work, prospect, entry.ticket, true);
+    return start(work, prospect, { ticket: entry.ticket, hedge: true });
   }
   return undefined;
 }

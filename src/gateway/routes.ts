@@ -26,7 +26,11 @@ export const ROUTE_DEFAULTS: RouteDefaults = { policy: DEFAULT_POLICY, timeouts:
 
 /** The route of a name that has none of its own: these targets, in order. */
 export function plainRoute(name: string, found: readonly Target[], { policy, timeouts }: RouteDefaults): Route {
-  return { name, policy, targets: found.map((target): RouteTarget => ({ key: target.id, target, weight: 1, maxInFlight: undefined, timeouts })) };
+  return {
+    name,
+    policy,
+    targets: found.map((target): RouteTarget => ({ key: target.id, target, weight: 1, maxInFlight: undefined, timeouts })),
+  };
 }
 
 /** A configured route; `found` has undefined where a target's model is not there now. */

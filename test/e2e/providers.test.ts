@@ -163,7 +163,7 @@ async function streamed(
 }
 
 async function whole(body: Readonly<Record<string, unknown>>) {
-  const completion = await client.chat.completions.create(body as never as { model: string; messages: []; stream?: false });
+  const completion = await client.chat.completions.create(body as unknown as { model: string; messages: []; stream?: false });
   assert.deepEqual(oracle?.checkCompletion(completion) ?? [], []);
   const [choice] = completion.choices;
   assert.ok(choice);
@@ -218,7 +218,7 @@ for (const one of CASES) {
         request.messages.some(({ role }) => role === 'tool')
           ? { content: 'It is sunny.' }
           : { toolCalls: [{ name: 'get_weather', arguments: '{"city":"Köln"}' }] };
-      upstream.answer({ predicate: (request) => JSON.stringify(request.messages).includes(ask), endpoint: 'chat' }, replies as never);
+      upstream.answer({ predicate: (request) => JSON.stringify(request.messages).includes(ask), endpoint: 'chat' }, replies);
       for (const get of [whole, streamed]) {
         const { message } = await get(say(ask, { tools: [WEATHER] }));
         const [call] = message.tool_calls ?? [];
@@ -235,12 +235,11 @@ for (const one of CASES) {
     test('structured output arrives as content', async () => {
       const ask = `person ${one.id}`;
       const json = '{"name":"Ada","age":36}';
-      upstream.answer({ predicate: (request) => JSON.stringify(request.messages).includes(ask), endpoint: 'chat' }, ((request: {
-        tools?: readonly { function: { name: string } }[];
-      }) => {
-        const [tool] = request.tools ?? [];
+      const reply = ({ tools = [] }: { tools?: readonly { function: { name: string } }[] }) => {
+        const [tool] = tools;
         return tool ? { toolCalls: [{ name: tool.function.name, arguments: json }] } : { content: json };
-      }) as never);
+      };
+      upstream.answer({ predicate: (request) => JSON.stringify(request.messages).includes(ask), endpoint: 'chat' }, reply);
       const format = { type: 'json_schema', json_schema: { name: 'person', schema: SCHEMA, strict: true } };
       for (const get of [whole, streamed]) {
         const { message } = await get(say(ask, { response_format: format }));

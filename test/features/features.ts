@@ -175,7 +175,7 @@ export function outcomeOf(subject: Subject, feature: Feature): Outcome {
   if (feature.path !== undefined && ignored.some((path) => path === feature.path || path.startsWith(`${feature.path}.`))) return 'reported';
   if (prepared.reshape.length > written(subject, HI).reshape.length) return 'ours';
   if (feature.hint && call.body === written(subject, plainOf(feature)).call.body) return 'hint';
-  const sent = JSON.parse(call.body) as Body;
+  const sent = JSON.parse(call.body);
   const asked = Object.entries(feature.body);
   return asked.every(([key, value]) => JSON.stringify(sent[key]) === JSON.stringify(value)) ? 'native' : 'translated';
 }

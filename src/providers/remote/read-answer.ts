@@ -97,11 +97,12 @@ function isOver({ events }: Batch): boolean {
  * The same batches, once the first of them that a client sees something of is there. Rejects with the error of a stream
  * that fails before: such a failure still has a status of its own, and another target may take over.
  */
-export async function fromFirstOutput(batches: AsyncGenerator<Batch>): Promise<AsyncIterable<Batch>> {
+export async function fromFirstOutput(batches: AsyncGenerator<Batch, undefined>): Promise<AsyncIterable<Batch>> {
   const held: Batch[] = [];
   for (;;) {
-    const { done, value } = await batches.next();
-    if (done === true) throw new GatewayError('upstream', 'The provider stopped before the first word of its answer.');
+    const result: IteratorResult<Batch, undefined> = await batches.next();
+    if (result.done === true) throw new GatewayError('upstream', 'The provider stopped before the first word of its answer.');
+    const { value } = result;
     const failed = value.events.find((event) => event.type === 'error');
     if (failed) {
       await batches.return(undefined);
@@ -116,9 +117,9 @@ export async function fromFirstOutput(batches: AsyncGenerator<Batch>): Promise<A
         const first = held.shift();
         return first ? { done: false, value: first } : batches.next();
       },
-      async return(value: unknown) {
+      async return() {
         held.length = 0;
-        return batches.return(value);
+        return batches.return(undefined);
       },
     }),
   };
