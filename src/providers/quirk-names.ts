@@ -69,6 +69,8 @@ const openaiResponses: All<OpenAIResponsesQuirks> = {
   imageUrls: true,
   parts: true,
   cacheMarks: true,
+  schemaAsResponseFormat: true,
+  ownItems: true,
   customTools: true,
   allowedTools: true,
   webSearch: true,

@@ -15,6 +15,7 @@ export const openaiResponsesWire: Wire<OpenAIResponsesQuirks> = {
       provider: target.provider,
       tools: new Set(request.tools.map(({ name }) => name)),
       logprobs: request.logprobs !== undefined,
+      ownItems: target.quirks.ownItems !== false,
       plainReasoning: target.quirks.plainReasoning === true,
     };
     return {

@@ -16,9 +16,10 @@ import { GatewayError } from '../../core/error.ts';
 import { count, fields, list, text } from '../json.ts';
 import type { AnswerHead, Decoder, Frame } from '../wire.ts';
 import { brokenStream, errorInside, notAnAnswer } from './errors.ts';
-import { createCall, createMessage, createOpaque, createReasoning, createWrapper, WRAPPERS } from './items.ts';
+import { createCall, createMessage, createOpaque, createReasoning, createUnknownCall, createWrapper, WRAPPERS } from './items.ts';
 import type { Aspect, GrowingItem, ItemContext, ItemFields } from './items.ts';
 import type { Answer } from './runs.ts';
+import { createSources } from './sources.ts';
 import { countedTool, readUsage } from './usage.ts';
 
 /** What reading an answer needs to know of the request. */
@@ -30,6 +31,7 @@ export interface Asked {
   /** Names of the client's tools. */
   readonly tools: ReadonlySet<string>;
   readonly logprobs: boolean;
+  readonly ownItems: boolean;
   readonly plainReasoning: boolean;
 }
 
@@ -127,7 +129,7 @@ interface Open {
 }
 
 function createReader(asked: Asked): Reader {
-  const { head, provider, plainReasoning } = asked;
+  const { head, provider } = asked;
   let events: ChatEvent[] = [];
   let started = false;
   let closed = false;
@@ -139,12 +141,22 @@ function createReader(asked: Asked): Reader {
   const indexes = new Map<string, number>();
   let latest = 0;
   const runs: Record<string, number> = {};
-  const answer: Answer = { emit: (event) => void events.push(event), blocks: 0, length: 0, calls: 0 };
+  const sources = createSources();
+  const answer: Answer = {
+    emit(event) {
+      if (sources.known) sources.watch(event);
+      events.push(event);
+    },
+    blocks: 0,
+    length: 0,
+    calls: 0,
+  };
   const context: ItemContext = {
     answer,
     provider,
     logprobs: asked.logprobs,
-    plainReasoning,
+    ownItems: asked.ownItems,
+    plainReasoning: asked.plainReasoning,
     newId: () => `call_${head.id.replace(/^chatcmpl-/, '')}_${made++}`,
   };
 
@@ -254,7 +266,8 @@ function createReader(asked: Asked): Reader {
       case 'reasoning':
         return createReasoning(context);
       case 'function_call':
-        return WRAPPERS.has(name) && !asked.tools.has(name) ? createWrapper(context, added) : createCall(context, added, 'function');
+        if (WRAPPERS.has(name) && !asked.tools.has(name)) return createWrapper(context, added);
+        return name !== '' && isProviders(name) ? createUnknownCall(context, added) : createCall(context, added, 'function');
       case 'custom_tool_call':
         return isProviders(name) ? createOpaque(context) : createCall(context, added, 'custom');
       default:
@@ -275,6 +288,7 @@ function createReader(asked: Asked): Reader {
     const known = open.get(index);
     open.delete(index);
     known?.item.finish(item);
+    if (item.type === 'search_results') sources.read(item);
     const ours = item.type === 'custom_tool_call' && !isProviders(text(item.name) ?? '');
     const tool = ours ? undefined : countedTool(item);
     if (tool !== undefined) runs[tool] = (runs[tool] ?? 0) + 1;
@@ -292,6 +306,8 @@ function createReader(asked: Asked): Reader {
     if (seen.size === 0) for (const [index, item] of output.entries()) finish(index, item);
     for (const [index, { added }] of open) finish(index, output[index]?.type === added.type ? (output[index] ?? added) : added);
     closed = true;
+    const cited = sources.annotations();
+    if (cited.length > 0) answer.emit({ type: 'annotations', choice: 0, annotations: cited });
     answer.emit({ type: 'finish', choice: 0, reason: reasonOf(response, status) });
     const usage = readUsage(response, runs);
     if (usage) answer.emit({ type: 'usage', usage });

@@ -201,7 +201,7 @@ const ANSWERED_BY: Readonly<Record<string, string>> = {
 function writeOpaque(data: unknown, { quirks, answers }: Writing): Item | undefined {
   const { id, ...item } = fields(data);
   const type = text(item.type);
-  if (type === undefined) return undefined;
+  if (type === undefined || quirks.ownItems === false) return undefined;
   const answer = ANSWERED_BY[type];
   if (answer !== undefined && !answers.has(`${answer} ${String(item.call_id ?? id)}`) && item.execution !== 'server') return undefined;
   return quirks.unstableItemIds || text(id) === undefined ? item : { id, ...item };

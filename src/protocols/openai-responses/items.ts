@@ -34,6 +34,8 @@ export interface ItemContext {
   readonly provider: string;
   /** Log probabilities were asked for: some servers send them unasked. */
   readonly logprobs: boolean;
+  /** What the provider's own tools did is kept for the next turn. */
+  readonly ownItems: boolean;
   /** Open reasoning is kept for the next turn as well as encrypted. */
   readonly plainReasoning: boolean;
   /** Names a call that the provider has not named. */
@@ -180,6 +182,27 @@ export function createCall(context: ItemContext, added: ItemFields, kind: 'funct
   }
 }
 
+/**
+ * A call of a tool that neither the request nor the answer knows: held until it is whole, because some hosts announce the
+ * runs of their own tools like that, and end them as something else (Perplexity: `search_results`).
+ */
+export function createUnknownCall(context: ItemContext, added: ItemFields): GrowingItem {
+  let input = '';
+  return {
+    grow({ aspect, text: piece, whole }) {
+      if (aspect === 'input') input = whole ? piece : input + piece;
+    },
+    cite: NOTHING,
+    finish(item) {
+      if (item.type !== added.type) return createOpaque(context).finish(item);
+      const call = createCall(context, item, 'function');
+      if (text(item.arguments) === undefined || item.arguments === '')
+        call.grow({ aspect: 'input', index: 0, text: input, whole: false, logprobs: undefined });
+      return call.finish(item);
+    },
+  };
+}
+
 interface CallHead {
   readonly id: string | undefined;
   readonly kind: 'function' | 'custom';
@@ -238,14 +261,14 @@ function wrappedCalls(input: string): readonly { readonly name: string; readonly
 }
 
 /** Anything else: kept for the provider, shown to nobody. Its place among the blocks is where it began. */
-export function createOpaque({ answer, provider }: ItemContext): GrowingItem {
+export function createOpaque({ answer, provider, ownItems }: ItemContext): GrowingItem {
   const run = createRun(answer, { type: 'opaque' });
   const block = run.open();
   return {
     grow: NOTHING,
     cite: NOTHING,
     finish(item) {
-      answer.emit({ type: 'block_state', choice: 0, block, state: asState(provider, item) });
+      if (ownItems) answer.emit({ type: 'block_state', choice: 0, block, state: asState(provider, item) });
       run.end();
     },
   };

@@ -50,6 +50,11 @@ export interface OpenAIResponsesQuirks {
    */
   readonly cacheMarks?: 'prompt_cache_breakpoint' | 'none';
 
+  /** Takes the format of the answer as `response_format`, the way chat completions have it, and of all formats `json_schema` only. */
+  readonly schemaAsResponseFormat?: boolean;
+  /** Takes back what its own tools did; true where absent. Else its history is messages, and calls of the client's tools. */
+  readonly ownItems?: boolean;
+
   // --- tools ---
 
   /** Knows custom tools; true where absent. Else they are sent as functions. */

@@ -63,7 +63,7 @@ export function writeRequest(request: ChatRequest, target: WireTarget<OpenAIResp
   body.put('tools', tools.tools, 'tools');
   body.put('tool_choice', tools.choice === 'auto' ? undefined : tools.choice, 'tool_choice');
   if (tools.tools && !request.parallelToolCalls) body.put('parallel_tool_calls', false, 'parallel_tool_calls');
-  putText(body, request);
+  putText(body, request, quirks);
   putReasoning(body, request, target);
   putLimits(body, request, target);
   putPerson(body, request);
@@ -89,9 +89,12 @@ function putStream(body: Body, { stream }: ChatRequest): void {
   body.put('stream_options', { include_obfuscation: false });
 }
 
-function putText(body: Body, { responseFormat, verbosity }: ChatRequest): void {
+function putText(body: Body, { responseFormat, verbosity }: ChatRequest, { schemaAsResponseFormat }: OpenAIResponsesQuirks): void {
   const text: Record<string, unknown> = {};
-  if (responseFormat.type !== 'text') text.format = responseFormat;
+  if (schemaAsResponseFormat && responseFormat.type === 'json_schema') {
+    const { type, ...schema } = responseFormat;
+    body.put('response_format', { type, json_schema: schema }, 'response_format');
+  } else if (responseFormat.type !== 'text') text.format = responseFormat;
   if (verbosity !== undefined) {
     if (body.refuses.has('text.verbosity')) body.ignored.push('verbosity');
     else text.verbosity = verbosity;

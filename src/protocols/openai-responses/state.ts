@@ -5,7 +5,7 @@
  * - reasoning: the item, as it came (id, summary, encrypted content; the plain text where there is some)
  * - opaque: the item, as it came
  * - text: `{ phase }` of the message that held it
- * - tool call: `{ caller, namespace }`, where it has any
+ * - tool call: `{ caller, namespace, thought_signature }`, where it has any
  */
 import type { Json, ProviderState } from '../../core/chat.ts';
 import { fields, list, text } from '../json.ts';
@@ -24,13 +24,21 @@ export function phaseOf(value: unknown): Phase | undefined {
   return phase === 'commentary' || phase === 'final_answer' ? phase : undefined;
 }
 
-/** Who called (a program of the model's, say) and from which namespace of tools; undefined where it is nothing special. */
+/**
+ * Who called (a program of the model's, say), from which namespace of tools, and the signature of the thought behind it
+ * (Perplexity, for models that want it back); undefined where it is nothing special.
+ */
 export function callFactsOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  const { caller, namespace } = fields(value);
+  const { caller, namespace, thought_signature: signature } = fields(value);
   const byProgram = text(fields(caller).caller_id) !== undefined;
   const inNamespace = text(namespace) !== undefined && namespace !== '';
-  if (!byProgram && !inNamespace) return undefined;
-  return { ...(byProgram ? { caller } : {}), ...(inNamespace ? { namespace } : {}) };
+  const signed = text(signature) !== undefined && signature !== '';
+  if (!byProgram && !inNamespace && !signed) return undefined;
+  return {
+    ...(byProgram ? { caller } : {}),
+    ...(inNamespace ? { namespace } : {}),
+    ...(signed ? { thought_signature: signature } : {}),
+  };
 }
 
 /** What the model thought, as it may be shown: the text itself where it is open, else the summary's parts. */

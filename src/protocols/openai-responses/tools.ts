@@ -34,6 +34,10 @@ export function toolFields(request: ChatRequest, quirks: OpenAIResponsesQuirks):
 
 /** Where a host cannot choose among its tools, it gets only those that may be called. */
 function offered({ tools, toolChoice }: ChatRequest, quirks: OpenAIResponsesQuirks): { tools: readonly Tool[]; choice: ToolChoice } {
+  const chooses = quirks.refuses?.includes('tool_choice') !== true;
+  // it cannot be told to call none: what it does not know it cannot call
+  if (!chooses && toolChoice.mode === 'none') return { tools: [], choice: toolChoice };
+  if (!chooses && toolChoice.mode === 'named') return { tools: tools.filter(({ name }) => name === toolChoice.name), choice: toolChoice };
   if (quirks.allowedTools !== false || !('names' in toolChoice) || !toolChoice.names) return { tools, choice: toolChoice };
   const allowed = new Set(toolChoice.names);
   return { tools: tools.filter(({ name }) => allowed.has(name)), choice: { mode: toolChoice.mode } };

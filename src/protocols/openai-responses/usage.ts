@@ -40,23 +40,27 @@ export function readUsage(response: Readonly<Record<string, unknown>>, counted: 
   if (promptTokens === undefined || completionTokens === undefined) return undefined;
   const input = fields(usage.input_tokens_details);
   const output = fields(usage.output_tokens_details);
-  const written = count(input.cache_write_tokens);
+  const written = count(input.cache_write_tokens) ?? count(input.cache_creation_input_tokens);
   const heard = count(input.audio_tokens);
   const spoken = count(output.audio_tokens);
   const ticks = count(usage.cost_in_usd_ticks);
+  const cost = ticks === undefined ? count(fields(usage.cost).total_cost) : ticks / TICKS_PER_DOLLAR;
   const tools = chargedTools(response, counted);
   return {
     promptTokens,
     completionTokens,
-    cachedTokens: count(input.cached_tokens) ?? 0,
+    cachedTokens: count(input.cached_tokens) ?? count(input.cache_read_input_tokens) ?? 0,
     reasoningTokens: count(output.reasoning_tokens) ?? 0,
     ...(written === undefined ? {} : { cacheWriteTokens: written }),
     ...(heard === undefined ? {} : { promptAudioTokens: heard }),
     ...(spoken === undefined ? {} : { completionAudioTokens: spoken }),
     ...(Object.keys(tools).length > 0 ? { providerTools: tools } : {}),
-    ...(ticks === undefined ? {} : { reportedCost: ticks / TICKS_PER_DOLLAR }),
+    ...(cost === undefined ? {} : { reportedCost: cost }),
   };
 }
+
+/** Names of tools in `tool_calls_details`. */
+const PERPLEXITYS: Readonly<Record<string, string>> = { search_web: 'web_search' };
 
 function chargedTools(
   response: Readonly<Record<string, unknown>>,
@@ -65,6 +69,13 @@ function chargedTools(
   const details = fields(response.usage).server_side_tool_usage_details;
   if (typeof details === 'object' && details !== null) {
     const told = Object.entries(fields(details)).map(([name, times]) => [name.replace(/_calls$/, ''), count(times) ?? 0] as const);
+    return withoutZeros(told);
+  }
+  const calls = fields(response.usage).tool_calls_details;
+  if (typeof calls === 'object' && calls !== null) {
+    const told = Object.entries(fields(calls)).map(
+      ([name, run]) => [PERPLEXITYS[name] ?? name, count(fields(run).invocation) ?? 0] as const,
+    );
     return withoutZeros(told);
   }
   const searches = count(fields(fields(response.tool_usage).web_search).num_requests);

@@ -177,6 +177,8 @@ export const MAKERS: readonly ProviderRow[] = [
           ),
         encryptedReasoning: false,
         reasoningSummary: 'none',
+        schemaAsResponseFormat: true,
+        ownItems: false,
         customTools: false,
         allowedTools: false,
         cacheMarks: 'none',
