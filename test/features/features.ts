@@ -150,7 +150,7 @@ export function subjects(): readonly Subject[] {
       quirks: planned.speaks.quirks ?? {},
       facts: { maxOutputTokens: 8192 },
     };
-    return { row, model, wire: wires[planned.speaks.wire] as Wire, target };
+    return { row, model, wire: wires[planned.speaks.wire], target };
   });
 }
 
