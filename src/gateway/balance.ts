@@ -93,7 +93,7 @@ function explore(candidates: Candidate[], random: () => number): void {
 function returnsTo(candidates: readonly Candidate[], order: readonly RouteTarget[]): Candidate | undefined {
   for (const target of order) {
     const one = candidates.find((other) => other.target === target);
-    if (one?.rank === 0 && one.target.weight > 0 && !busier(one, candidates)) return one;
+    if (one?.rank === 0 && !busier(one, candidates)) return one;
   }
   return undefined;
 }

@@ -444,6 +444,17 @@ test('health: a rest that others told does not make the next opening longer', ()
   assert.equal(told[0]?.forMs, 10_000);
 });
 
+test('health: a closing that others told forgets what was before it', () => {
+  const { book, pass } = desk();
+  failures(book, 5);
+  book.apply({ key: 'a', state: 'closed', forMs: 0, reason: 'their probe was answered' });
+  pass(1000);
+  failures(book, 4);
+  assert.equal(book.of('a').state, 'closed');
+  failures(book, 1);
+  assert.equal(book.of('a').retryAfterMs, 10_000);
+});
+
 test('health: two processes that tell each other agree after each change', () => {
   let at = 0;
   const books = [0, 1].map(() => createHealthBook({ settings: DEFAULT_BREAKER, now: () => at }));

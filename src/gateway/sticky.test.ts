@@ -167,6 +167,19 @@ test('sticky: where every other target is at rest, a busy one keeps its callers'
   for (let at = 0; at < 20; at++) assert.equal(first(route, callOf({ user: `u-${at}` }), { health }), A.key);
 });
 
+test('sticky: how busy the others are is said by those that are not at rest', () => {
+  const route = routeOf(THREE, { strategy: 'weighted', sticky: 'user' });
+  const call = Array.from({ length: 20 }, (_, at) => callOf({ user: `u-${at}` })).find((one) => first(route, one) === A.key);
+  assert.ok(call);
+  const health = bookAt();
+  breakTarget(health, B);
+  enterTarget(health, C, 4);
+  enterTarget(health, A, 12);
+  assert.equal(first(route, call, { health }), A.key, '12 beside 4');
+  enterTarget(health, A);
+  assert.equal(first(route, call, { health }), C.key, '13 beside 4');
+});
+
 test('sticky: behind its target the others follow by the strategy', () => {
   const route = routeOf(THREE, { strategy: 'ordered', sticky: 'user' });
   const orders = Array.from({ length: 50 }, (_, at) =>

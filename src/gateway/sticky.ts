@@ -26,16 +26,13 @@ export function stickyHash(call: Call, sticky: Sticky): number | undefined {
   return undefined;
 }
 
-/** The leading instructions and the first thing the user said; later turns of the conversation don't change it. */
+/** The instructions and the first thing the user said after them; later turns of the conversation don't change it. */
 function hashBeginning(seed: number, messages: readonly Message[]): number | undefined {
   if (messages.length === 0) return undefined;
   let hash = seed;
-  let leading = true;
   for (const message of messages) {
-    const instructs = message.role === 'system' || message.role === 'developer';
-    if (leading && instructs) hash = hashMessage(hash, message);
-    leading &&= instructs;
     if (message.role === 'user') return hashMessage(hash, message);
+    if (message.role === 'system' || message.role === 'developer') hash = hashMessage(hash, message);
   }
   return hash;
 }
