@@ -219,7 +219,7 @@ function nobodyReady({ route, health, failures }: Work, prospects: readonly Pros
   const states = prospects.map(({ target }) => ({ key: target.key, ...health.of(target.key) }));
   const waits = states.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
   const waitMs = waits.length > 0 ? Math.min(...waits) : 1000;
-  const resting = states.filter(({ state }) => state === 'open');
+  const resting = states.filter(({ retryAfterMs }) => retryAfterMs !== undefined);
   const said = resting.flatMap(({ key }) => failures.get(key) ?? []);
   const [worst] = said;
   if (
