@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Config, RoutingSettings } from './config/settings.ts';
 import { compose } from './core/call.ts';
 import type { Handler } from './core/call.ts';
-import { GatewayError, withMessage } from './core/error.ts';
+import { GatewayError } from './core/error.ts';
 import { createAdmission } from './gateway/admission.ts';
 import { createAttempts } from './gateway/attempts.ts';
 import { createHealthBook, DEFAULT_BREAKER } from './gateway/health.ts';
@@ -17,12 +17,12 @@ import { startEngine } from './providers/llama/engine-process.ts';
 import { createLibrary } from './providers/llama/library.ts';
 import { createEngineManager } from './providers/llama/manager.ts';
 import { localTargets } from './providers/llama/targets.ts';
-import { blot, createAuthorizer } from './providers/credentials.ts';
 import { createHttp } from './providers/http.ts';
 import type { Http } from './providers/http.ts';
 import { createImageFetcher } from './providers/image-fetcher.ts';
 import type { ImageFetcher } from './providers/image-fetcher.ts';
 import { inlineImages } from './providers/media.ts';
+import { buildProvider } from './providers/remote/build.ts';
 import { LIST_TIMES } from './providers/remote/listed.ts';
 import { createRemoteSource } from './providers/remote/source.ts';
 import type { RemoteSource } from './providers/remote/source.ts';
@@ -57,27 +57,19 @@ interface RemoteSettings {
   readonly signal: AbortSignal;
 }
 
-/** Headers whose values are as secret as a key. */
-const SECRET_HEADER = /auth|key|token|secret|cookie|credential|password/i;
-
 /** The configured providers, each with what it needs to prove who we are. */
 function remoteSources({ config, http, fetcher, log, signal }: RemoteSettings): RemoteSource[] {
-  return config.providers.map(({ key, keyEnv, region, ...planned }) => {
-    const authorize = createAuthorizer({ provider: planned.id, auth: planned.auth, key, keyEnv, region, env: process.env });
-    const secretHeaders = Object.entries(planned.headers).filter(([name]) => SECRET_HEADER.test(name));
-    const secrets = [...(key ? [key] : []), ...secretHeaders.map(([, value]) => ({ reveal: () => value }))];
-    return createRemoteSource(
-      { ...planned, authorize },
-      {
-        http,
-        inlineImages: (request, inTime) => inlineImages(request, { fetcher, signal: inTime }),
-        scrub: (error) => withMessage(error, blot(error.message, secrets)),
-        times: LIST_TIMES,
-        now: () => performance.now(),
-        failed: (provider, error) => log.warn({ provider, err: error }, 'models of a provider could not be listed'),
-        signal,
-      },
-    );
+  return config.providers.map((configured) => {
+    const { provider, scrub } = buildProvider(configured, process.env);
+    return createRemoteSource(provider, {
+      http,
+      inlineImages: (request, inTime) => inlineImages(request, { fetcher, signal: inTime }),
+      scrub,
+      times: LIST_TIMES,
+      now: () => performance.now(),
+      failed: (id, error) => log.warn({ provider: id, err: error }, 'models of a provider could not be listed'),
+      signal,
+    });
   });
 }
 
