@@ -11,6 +11,7 @@ import { faultsOf, pathText } from './config/nested.ts';
 import { isLoopback, LOCAL } from './config/loopback.ts';
 import type { Config, Secret } from './config/settings.ts';
 import { readEnv, readFlags, readYaml } from './config/sources.ts';
+import { readMetrics } from './config/metrics.ts';
 import { routeOf } from './config/routing.ts';
 import type { RouteInput } from './config/routing.ts';
 import type { Given, Source } from './config/sources.ts';
@@ -102,7 +103,7 @@ const LONGEST = 24 * 86_400_000;
 /** A body becomes one string, and strings have a limit of their own (512 MiB in V8). */
 const withinSize = (bytes: number): boolean => bytes >= 1 && bytes <= 256 * SIZES.MiB;
 
-const SECRET: ReadonlySet<string> = new Set(['keys', 'hub.token']);
+const SECRET: ReadonlySet<string> = new Set(['keys', 'hub.token', 'metrics.key']);
 
 function checkList(given: Given & { readonly value: unknown[] }, schema: SchemaNode, problems: string[]): Given | undefined {
   let sound = true;
@@ -253,6 +254,17 @@ function assemble({ given, env, file, problems }: Parts): Config {
     },
     hub: { url: get<string>('hub.url').replace(/\/+$/, ''), token: tokenText === undefined ? undefined : secret(tokenText) },
     log: { level: get('log.level'), format: get('log.format') },
+    metrics: readMetrics(
+      {
+        enabled: get('metrics.enabled'),
+        host: get('metrics.host'),
+        port: get('metrics.port'),
+        key: given.get('metrics.key'),
+        where: (given.get('metrics.host') ?? given.get('metrics.port'))?.where ?? 'metrics.host',
+      },
+      env,
+      problems,
+    ),
   };
 }
 

@@ -25,7 +25,7 @@ export function readKeys(given: Given | undefined, env: Env, problems: string[])
     const name = typeof entry === 'string' ? `key-${index + 1}` : entry.name;
     if (names.has(name)) problems.push(`${label}: the name "${name}" is taken by another key`);
     names.add(name);
-    const hash = toHash(typeof entry === 'string' ? entry : entry.key, env);
+    const hash = readKey(typeof entry === 'string' ? entry : entry.key, env);
     if ('problem' in hash) {
       problems.push(`${label}: ${hash.problem}`);
       continue;
@@ -35,7 +35,8 @@ export function readKeys(given: Given | undefined, env: Env, problems: string[])
   return keys;
 }
 
-function toHash(text: string, env: Env): { sha256: string } | { problem: string } {
+/** The hash of one key as it is written in the configuration, or what is wrong with it, without the key. */
+export function readKey(text: string, env: Env): { sha256: string } | { problem: string } {
   if (text.startsWith('sha256:')) {
     const hex = text.slice('sha256:'.length).toLowerCase();
     return /^[0-9a-f]{64}$/.test(hex) ? { sha256: hex } : { problem: 'sha256: must be followed by 64 hex digits' };

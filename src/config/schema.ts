@@ -114,6 +114,28 @@ const ENGINE = section(
   'How local models are run.',
 );
 
+const METRICS = section(
+  {
+    enabled: Type.Boolean({ default: true, description: 'Serve figures for Prometheus at `GET /metrics`.' }),
+    key: Type.String({
+      minLength: 1,
+      description:
+        'What a scraper must send as `Authorization: Bearer KEY`: the key itself, `env:NAME` or `sha256:` and its hash in hex. Without it only a server, or a `metrics.port`, on loopback shows its metrics.',
+    }),
+    port: Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      description: 'Port of its own for the metrics; 0 takes any free one. Unset: the same as the API.',
+    }),
+    host: Type.String({
+      minLength: 1,
+      default: '127.0.0.1',
+      description: 'Address of `metrics.port`. Anything but loopback needs `metrics.key`.',
+    }),
+  },
+  'Figures for Prometheus.',
+);
+
 export const CONFIG_SCHEMA = section(
   {
     server: SERVER,
@@ -155,6 +177,7 @@ export const CONFIG_SCHEMA = section(
       },
       'The log.',
     ),
+    metrics: METRICS,
   },
   'Settings of a Parlance server: the file parlance.yaml.',
 );

@@ -57,6 +57,16 @@ export interface RoutingSettings {
   readonly queue: number;
 }
 
+export interface MetricsSettings {
+  readonly enabled: boolean;
+  /** Of the port of its own. */
+  readonly host: string;
+  /** Undefined: on the server's own address. 0 takes any free one. */
+  readonly port: number | undefined;
+  /** Of the key that scrapers must send; undefined: none is needed where only this machine can ask. */
+  readonly keySha256: string | undefined;
+}
+
 /** A text that neither JSON nor the console shows. */
 export interface Secret {
   reveal(): string;
@@ -83,4 +93,5 @@ export interface Config {
   readonly engine: EngineSettings;
   readonly hub: { readonly url: string; readonly token: Secret | undefined };
   readonly log: LogSettings;
+  readonly metrics: MetricsSettings;
 }

@@ -51,7 +51,7 @@ const REFUSALS = {
 } as const;
 
 /** What an engine has no use for. */
-const SECRET: ReadonlySet<string> = new Set(['PARLANCE_API_KEYS', 'PARLANCE_HUB_TOKEN', 'HF_TOKEN']);
+const SECRET: ReadonlySet<string> = new Set(['PARLANCE_API_KEYS', 'PARLANCE_HUB_TOKEN', 'PARLANCE_METRICS_KEY', 'HF_TOKEN']);
 
 function spawnEngine(onOutput: (line: string) => void): ChildProcess {
   const entry = new URL(import.meta.url.endsWith('.ts') ? './child/main.ts' : './child/main.js', import.meta.url);
