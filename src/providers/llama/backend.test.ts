@@ -6,6 +6,7 @@ import { GatewayError } from '../../core/error.ts';
 import type { ChatEvent } from '../../core/event.ts';
 import { createLlamaBackend } from './backend.ts';
 import type { EngineProcess, JobEvent } from './engine-process.ts';
+import { NO_WORK } from './protocol.ts';
 import type { LocalModel } from './model.ts';
 import type { EngineSettings } from './settings.ts';
 import { cardOf } from './targets.ts';
@@ -62,6 +63,8 @@ function fixture(over: Pick<EngineProcess, 'run'> & Partial<EngineProcess>) {
     contextSize: 512,
     vocabulary: 1,
     warnings: [],
+    sequences: 1,
+    work: () => NO_WORK,
     inFlight: () => 0,
     stop: async () => undefined,
     gone: new Promise(() => undefined),
@@ -77,6 +80,7 @@ function fixture(over: Pick<EngineProcess, 'run'> & Partial<EngineProcess>) {
         return { engine, release: () => void state.leases-- };
       },
       status: () => [],
+      figures: () => [],
       close: async () => undefined,
     },
   });

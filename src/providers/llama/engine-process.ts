@@ -3,7 +3,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { GatewayError } from '../../core/error.ts';
 import { createQueue, type Queue } from '../../core/queue.ts';
-import type { FromEngine, Job, JobUsage, LoadOptions, Output, ToEngine } from './protocol.ts';
+import { NO_WORK } from './protocol.ts';
+import type { EngineWork, FromEngine, Job, JobUsage, LoadOptions, Output, ToEngine } from './protocol.ts';
 
 /** What a running job says: outputs as they come, then how much it took. */
 export type JobEvent =
@@ -15,6 +16,10 @@ export interface EngineProcess {
   readonly contextSize: number;
   readonly vocabulary: number;
   readonly warnings: readonly string[];
+  /** Sequences that it can run at the same time. */
+  readonly sequences: number;
+  /** Its own figures, as it told them last; a quarter of a second old at most. */
+  work(): EngineWork;
   /** Jobs that are not finished. */
   inFlight(): number;
   /**
@@ -84,6 +89,7 @@ export async function startEngine({ options, signal, onProgress, onOutput }: Sta
   const ready = Promise.withResolvers<Extract<FromEngine, { type: 'ready' }>>();
   const gone = Promise.withResolvers<string>();
   let nextJob = 1;
+  let work = NO_WORK;
   let alive = true;
 
   const send = (message: ToEngine): void => {
@@ -139,6 +145,9 @@ export async function startEngine({ options, signal, onProgress, onOutput }: Sta
       case 'step':
         onStep(message.outputs);
         return;
+      case 'work':
+        work = message.work;
+        return;
       case 'done':
         jobs.get(message.job)?.queue.push({ type: 'done', usage: message.usage });
         endJob(message.job);
@@ -173,6 +182,8 @@ export async function startEngine({ options, signal, onProgress, onOutput }: Sta
       vocabulary,
       warnings,
       gone: gone.promise,
+      sequences: options.sequences,
+      work: () => work,
       inFlight: () => jobs.size,
       async run(job, jobSignal) {
         jobSignal.throwIfAborted();

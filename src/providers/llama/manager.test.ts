@@ -4,6 +4,8 @@ import { GatewayError } from '../../core/error.ts';
 import type { EngineProcess, StartEngine } from './engine-process.ts';
 import { createEngineManager } from './manager.ts';
 import type { LocalModel } from './model.ts';
+import { NO_WORK } from './protocol.ts';
+import type { EngineWork } from './protocol.ts';
 import type { EngineSettings } from './settings.ts';
 
 const settings: EngineSettings = {
@@ -34,6 +36,7 @@ interface Fake {
   fail(cause: Error): void;
   die(words: string): void;
   stopped: boolean;
+  work: EngineWork;
 }
 
 /** Engines that load when the test says so. */
@@ -45,6 +48,7 @@ function fixture(over: Partial<EngineSettings> = {}, verify: () => Promise<void>
     const fake: Fake = {
       how,
       stopped: false,
+      work: NO_WORK,
       ready: () => loaded.resolve(fake.process),
       fail: (cause) => loaded.reject(cause),
       die: (words) => gone.resolve(words),
@@ -53,6 +57,8 @@ function fixture(over: Partial<EngineSettings> = {}, verify: () => Promise<void>
         contextSize: 512,
         vocabulary: 1,
         warnings: [],
+        sequences: 2,
+        work: () => fake.work,
         inFlight: () => 0,
         run: () => Promise.reject(new Error('not asked for here')),
         stop: async () => {
@@ -261,4 +267,29 @@ test('models: for a client that has left already nothing is loaded', async () =>
   const { manager, started } = fixture();
   await assert.rejects(manager.acquire(model('a'), AbortSignal.abort(new GatewayError('cancelled', 'gone'))), { kind: 'cancelled' });
   assert.equal(started.length, 0);
+});
+
+test('models: the figures of an engine go on where it is loaded anew', async () => {
+  const { manager, started } = fixture();
+  const load = async (index: number) => {
+    const lease = manager.acquire(model('a'), never);
+    await turns();
+    started[index]?.ready();
+    return lease;
+  };
+  (await load(0)).release();
+  const [first] = started;
+  assert.ok(first);
+  first.work = { ...NO_WORK, busy: 2, waiting: 1, generateSteps: 10, generatedTokens: 15, promptTokens: 7 };
+  const busy = { id: 'a', loaded: true, sequences: 2, ...first.work };
+  assert.deepEqual(manager.figures(), [busy]);
+  first.die('killed');
+  await turns();
+  const rest = { ...busy, loaded: false, sequences: 0, busy: 0, waiting: 0 };
+  assert.deepEqual(manager.figures(), [rest]);
+  await load(1);
+  const [, second] = started;
+  assert.ok(second);
+  second.work = { ...NO_WORK, busy: 1, generateSteps: 1, generatedTokens: 1 };
+  assert.deepEqual(manager.figures(), [{ ...rest, loaded: true, sequences: 2, busy: 1, generateSteps: 11, generatedTokens: 16 }]);
 });

@@ -5,6 +5,8 @@
 import { GatewayError, toGatewayError } from '../../core/error.ts';
 import type { EngineProcess, StartEngine } from './engine-process.ts';
 import type { LocalModel } from './model.ts';
+import { NO_WORK } from './protocol.ts';
+import type { EngineWork } from './protocol.ts';
 import type { EngineSettings } from './settings.ts';
 import { sizeEngine } from './sizing.ts';
 
@@ -21,6 +23,14 @@ export interface ModelStatus {
   readonly progress: number;
   readonly inFlight: number;
   readonly pid?: number;
+}
+
+/** The figures of one model's engine; its counts go on where it is loaded anew. */
+export interface EngineFigures extends EngineWork {
+  readonly id: string;
+  readonly loaded: boolean;
+  /** How many there are; 0 while it is not loaded. */
+  readonly sequences: number;
 }
 
 export interface ManagerEvents {
@@ -41,6 +51,8 @@ export interface EngineManager {
   /** The model's engine, loaded if need be. Rejects with `overloaded` (with Retry-After) where that fails or takes too long. */
   acquire(model: LocalModel, signal: AbortSignal): Promise<Lease>;
   status(): readonly ModelStatus[];
+  /** Of every model that was loaded at some time. */
+  figures(): readonly EngineFigures[];
   /** Unloads everything. */
   close(): Promise<void>;
 }
@@ -83,14 +95,30 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
+function sum(past: EngineWork = NO_WORK, work: EngineWork = NO_WORK): EngineWork {
+  return {
+    busy: work.busy,
+    waiting: work.waiting,
+    promptSteps: past.promptSteps + work.promptSteps,
+    promptTokens: past.promptTokens + work.promptTokens,
+    reusedTokens: past.reusedTokens + work.reusedTokens,
+    generateSteps: past.generateSteps + work.generateSteps,
+    generatedTokens: past.generatedTokens + work.generatedTokens,
+  };
+}
+
 export function createEngineManager({ settings, log, start, verify }: ManagerParts): EngineManager {
   const entries = new Map<string, Entry>();
   const crashes = new Map<string, Crashes>();
   const freed = new Set<() => void>();
+  /** What engines that are gone have done, by model. */
+  const past = new Map<string, EngineWork>();
   let closed = false;
 
   const remove = (entry: Entry): void => {
     clearTimeout(entry.idleTimer);
+    const { id } = entry.model;
+    if (entry.loaded && entries.get(id) === entry) past.set(id, sum(past.get(id), entry.loaded.work()));
     if (entries.get(entry.model.id) === entry) entries.delete(entry.model.id);
     for (const wake of freed) wake();
   };
@@ -268,6 +296,11 @@ export function createEngineManager({ settings, log, start, verify }: ManagerPar
         inFlight: entry.loaded?.inFlight() ?? entry.users,
         ...(entry.loaded?.pid === undefined ? {} : { pid: entry.loaded.pid }),
       })),
+    figures: () =>
+      [...new Set([...past.keys(), ...entries.keys()])].map((id) => {
+        const engine = entries.get(id)?.loaded;
+        return { id, loaded: engine !== undefined, sequences: engine?.sequences ?? 0, ...sum(past.get(id), engine?.work()) };
+      }),
     async close() {
       closed = true;
       await Promise.all([...entries.values()].map((entry) => unload(entry, 'shutdown')));

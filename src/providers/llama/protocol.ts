@@ -59,6 +59,33 @@ export interface JobUsage {
   readonly completionTokens: readonly number[];
 }
 
+/** What an engine does now, and what it has done since it was loaded. */
+export interface EngineWork {
+  /** Sequences that read a prompt or generate. */
+  readonly busy: number;
+  /** Jobs with a choice that waits for a sequence, and those that are being prepared. */
+  readonly waiting: number;
+  /** Steps that read a piece of a prompt, and prompt tokens decoded in them. */
+  readonly promptSteps: number;
+  readonly promptTokens: number;
+  /** Prompt tokens that needed no decoding: a sequence had them already. */
+  readonly reusedTokens: number;
+  /** Steps that generated, and tokens decoded in them: one of each sequence that took part. */
+  readonly generateSteps: number;
+  readonly generatedTokens: number;
+}
+
+/** Of an engine that has done nothing yet. */
+export const NO_WORK: EngineWork = Object.freeze({
+  busy: 0,
+  waiting: 0,
+  promptSteps: 0,
+  promptTokens: 0,
+  reusedTokens: 0,
+  generateSteps: 0,
+  generatedTokens: 0,
+});
+
 export type ToEngine =
   | { readonly type: 'load'; readonly options: LoadOptions }
   | { readonly type: 'run'; readonly job: Job }
@@ -86,6 +113,8 @@ export type FromEngine =
     }
   /** Everything that one step of the scheduler made, for all jobs. */
   | { readonly type: 'step'; readonly outputs: readonly Output[] }
+  /** A few times a second while it works, and when it comes to rest. */
+  | { readonly type: 'work'; readonly work: EngineWork }
   | { readonly type: 'done'; readonly job: number; readonly usage: JobUsage }
   | { readonly type: 'cancelled'; readonly job: number; readonly usage: JobUsage }
   /** The job broke on the way; nothing more comes for it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { FromEngine, Job } from '../protocol.ts';
+import type { EngineWork, FromEngine, Job } from '../protocol.ts';
 import type { Grammar, GrammarState, Native } from './native.ts';
 import { createScheduler, pieceOf } from './scheduler.ts';
 import { createThreadGovernor } from './thread-governor.ts';
@@ -89,7 +89,9 @@ function scheduled(native: Native) {
     ends.set(id, end);
     return end;
   };
+  const told: EngineWork[] = [];
   const send = (message: FromEngine): void => {
+    if (message.type === 'work') told.push(message.work);
     if (message.type !== 'accepted' && 'job' in message) endOf(message.job).resolve(message.type);
   };
   const scheduler = createScheduler({
@@ -99,7 +101,7 @@ function scheduled(native: Native) {
     send,
     now: () => 0,
   });
-  return { scheduler, end: (id: number) => endOf(id).promise };
+  return { scheduler, told, end: (id: number) => endOf(id).promise };
 }
 
 test('cancelling: a job whose long prompt is still being counted ends', async () => {
@@ -146,4 +148,20 @@ test('a step decodes its sequences in their order, however they were given out',
   const together = batches.filter((batch) => batch.length === 3);
   assert.ok(together.length > 3, 'the fourth runs beside the first and the third, in the place of the second');
   for (const batch of together) assert.deepEqual(batch, [0, 1, 2]);
+});
+
+test('what was done is told when there is no more to do', async () => {
+  const { scheduler, told, end } = scheduled(fakeNative({ sequences: 2 }));
+  scheduler.submit(job(1, 'x', { maxTokens: 3 }));
+  scheduler.submit(job(2, 'x', { maxTokens: 3 }));
+  await Promise.all([end(1), end(2)]);
+  // the message comes after the last step's own
+  while (told.length === 0) await Promise.resolve();
+  const last = told.at(-1);
+  assert.equal(last?.busy, 0);
+  assert.equal(last.waiting, 0);
+  assert.equal(last.promptSteps, 2, 'a prompt each');
+  assert.equal(last.promptTokens + last.reusedTokens, 6, 'of three tokens each');
+  assert.equal(last.generatedTokens, 4, 'the first token of each comes of its prompt');
+  assert.ok(last.generateSteps >= 2 && last.generateSteps <= 4);
 });

@@ -26,6 +26,9 @@ export function pieceOf(left: number, room: number): number {
   return part < 2 ? 0 : part;
 }
 
+/** How often the figures are told while there is work. */
+const TELL_EVERY_MS = 250;
+
 /** A job with its choices: some wait, some run, some are done. */
 interface Task {
   readonly job: Job;
@@ -68,6 +71,13 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
   let step = 0;
   let msPerPromptToken = 1;
   let threadsSet = governor.threads();
+  const done = { promptSteps: 0, promptTokens: 0, reusedTokens: 0, generateSteps: 0, generatedTokens: 0 };
+  let toldAt = now();
+
+  const tellWork = (): void => {
+    toldAt = now();
+    send({ type: 'work', work: { busy: running.length, waiting: waiting.length + preparing.size, ...done } });
+  };
 
   const usageOf = (task: Task): JobUsage => ({
     promptTokens: task.prompt.length,
@@ -143,6 +153,7 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
     lane.usedAt = step;
     try {
       const reused = await readyLane(lane, placement.reused, placement.copyFrom);
+      done.reusedTokens += reused;
       const choice = task.nextChoice;
       const eager = task.job.grammar?.triggers ? undefined : task.grammar;
       const generation = startGeneration(native, { job: task.job, choice, lane, prompt: task.prompt, grammar: eager });
@@ -269,7 +280,14 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
     const promptTokens = fillBatch();
     const decoding = running.filter((generation) => generation.scoresAt >= 0).length;
     await native.decode();
-    if (promptTokens === 0) governor.report(decoding, now() - began);
+    if (promptTokens === 0) {
+      governor.report(decoding, now() - began);
+      done.generateSteps++;
+      done.generatedTokens += decoding;
+    } else {
+      done.promptSteps++;
+      done.promptTokens += promptTokens;
+    }
     if (promptTokens >= SMALLEST_PIECE / 2) {
       msPerPromptToken += ((now() - began) / promptTokens - msPerPromptToken) / 4;
     }
@@ -291,7 +309,9 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
         outputs = [];
         breakAll(cause);
       }
+      if (now() - toldAt >= TELL_EVERY_MS) tellWork();
     }
+    tellWork();
     looping = false;
   };
 
