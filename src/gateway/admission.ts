@@ -7,6 +7,8 @@ export interface Admission {
   readonly layer: Layer;
   running(): number;
   waiting(): number;
+  /** Completions that run or wait already keep their places. */
+  tune(settings: AdmissionSettings): void;
 }
 
 export interface AdmissionSettings {
@@ -22,8 +24,9 @@ const EVERYBODY = 'all';
  * A completion has its place until its answer is over, whole or broken off, or until its signal fires. An overloaded
  * server answers 503 with a Retry-After instead of falling over.
  */
-export function createAdmission({ maxInFlight, queue, maxWaitMs }: AdmissionSettings): Admission {
-  const line = createLine(queue);
+export function createAdmission(atFirst: AdmissionSettings): Admission {
+  let { maxInFlight, maxWaitMs } = atFirst;
+  const line = createLine(atFirst.queue);
   let running = 0;
 
   const take = async (call: Call): Promise<() => void> => {
@@ -55,6 +58,11 @@ export function createAdmission({ maxInFlight, queue, maxWaitMs }: AdmissionSett
     },
     running: () => running,
     waiting: () => line.waiting(),
+    tune(next) {
+      ({ maxInFlight, maxWaitMs } = next);
+      line.tune(next.queue);
+      for (let places = Math.min(line.waiting(), maxInFlight - running); places > 0; places--) line.freed(EVERYBODY);
+    },
   };
 }
 

@@ -82,6 +82,8 @@ export interface HealthBook {
   onChange(listener: (change: HealthChange) => void): () => void;
   /** Takes what another process told; listeners here are not told. */
   apply(change: HealthChange): void;
+  /** Settings for results that are yet to come. */
+  tune(settings: BreakerSettings): void;
 }
 
 /** The reason of a rest that no failure led to. */
@@ -187,7 +189,9 @@ class Held implements Ticket {
  * The health of all targets of this process. `now` in milliseconds, never going back. It keeps no timers: what time
  * brings about is seen when somebody asks.
  */
-export function createHealthBook({ settings, now }: { readonly settings: BreakerSettings; readonly now: () => number }): HealthBook {
+export function createHealthBook(given: { readonly settings: BreakerSettings; readonly now: () => number }): HealthBook {
+  const { now } = given;
+  let { settings } = given;
   const book = new Map<string, Kept>();
   const listeners = new Set<(change: HealthChange) => void>();
   let sweptAt = now();
@@ -414,6 +418,9 @@ export function createHealthBook({ settings, now }: { readonly settings: Breaker
       kept.epoch++;
       kept.probe = undefined;
       if (reason !== RATE_LIMITED) kept.openings++;
+    },
+    tune(next) {
+      settings = next;
     },
   };
 }

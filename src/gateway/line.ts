@@ -10,10 +10,13 @@ export interface Line {
   /** A place behind this key has become free: the first who waits for it is told. */
   freed(key: string): void;
   waiting(): number;
+  /** From now on so many may wait; whoever waits already stays. */
+  tune(longest: number): void;
 }
 
-/** `longest`: who would be one more is sent away at once. */
-export function createLine(longest: number): Line {
+/** `atFirst` may wait: who would be one more is sent away at once. */
+export function createLine(atFirst: number): Line {
+  let longest = atFirst;
   const lines = new Map<string, Set<() => void>>();
   let waiting = 0;
 
@@ -52,5 +55,8 @@ export function createLine(longest: number): Line {
       first?.();
     },
     waiting: () => waiting,
+    tune(next) {
+      longest = next;
+    },
   };
 }

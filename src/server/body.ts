@@ -1,6 +1,7 @@
 /** From the bytes of a request body to JSON, or to a failure that says what is wrong with them. */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import { GatewayError } from '../core/error.ts';
 
 /** Refuses bodies that say they are something else than JSON in UTF-8. A body that says nothing is taken for JSON. */
@@ -21,6 +22,37 @@ function isJson(contentType: string): boolean {
   const [media = '', ...parameters] = contentType.toLowerCase().split(';');
   if (!/^application\/([\w.-]+\+)?json$/.test(media.trim())) return false;
   return parameters.every((parameter) => !parameter.trim().startsWith('charset=') || /^charset="?utf-?8"?$/.test(parameter.trim()));
+}
+
+export interface BodySize {
+  /** What Content-Length says; NaN where there is none. */
+  readonly length: number;
+  readonly limit: number;
+}
+
+/** Collects a body. Told `request_too_large` as soon as it is, and `bad_request` where Content-Length lied. */
+export function readBody(payload: Readable, { length, limit }: BodySize, done: (error: Error | null, body?: Buffer) => void): void {
+  const tooLarge = (): GatewayError =>
+    new GatewayError('request_too_large', `The request body is larger than this server takes: ${limit} bytes.`);
+  if (length > limit) return done(tooLarge());
+  const pieces: Buffer[] = [];
+  let received = 0;
+  const settle = (error: Error | null, body?: Buffer): void => {
+    payload.off('data', onData).off('end', onEnd).off('error', settle);
+    done(error, body);
+  };
+  const onData = (piece: Buffer): void => {
+    received += piece.length;
+    if (received > limit) return settle(tooLarge());
+    pieces.push(piece);
+  };
+  const onEnd = (): void => {
+    if (!Number.isNaN(length) && received !== length) {
+      return settle(new GatewayError('bad_request', 'The request body is not as long as Content-Length says.'));
+    }
+    settle(null, Buffer.concat(pieces, received));
+  };
+  payload.on('data', onData).on('end', onEnd).on('error', settle);
 }
 
 /** The value of a JSON body nested at most `depth` deep. Throws `invalid_json`. */

@@ -3,7 +3,6 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import type { ServerSettings } from '../config/settings.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
 import { encodeError } from '../protocols/openai-chat/error.ts';
 import { noteError } from './answer.ts';
@@ -76,14 +75,10 @@ export function rawResponse(error: GatewayError, id: string): string {
 }
 
 /** A failure of the framework, or of reading a body, as one of ours. */
-export function fromFramework(error: unknown, settings: ServerSettings): GatewayError {
+export function fromFramework(error: unknown): GatewayError {
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new GatewayError('request_too_large', `The request body is larger than this server takes: ${settings.bodyLimit} bytes.`);
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new GatewayError('unsupported_media_type', 'The Content-Type must be application/json, in UTF-8.');
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new GatewayError('bad_request', 'The request body is not as long as Content-Length says.');
     case 'FST_ERR_BAD_URL':
       return new GatewayError('bad_request', 'The URL is not valid: after each % there must be two hex digits that make UTF-8.');
     case 'FST_ERR_MAX_PARAM_LENGTH':

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { CallTrace, Principal } from '../core/call.ts';
 import type { StopReason, Usage } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
+import type { Service } from './parts.ts';
 
 /** What the log will say of an exchange; filled in on the way. */
 export interface Facts {
@@ -28,6 +29,8 @@ export interface Exchange {
   readonly id: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** What serves it, whatever comes after. */
+  readonly service: Service;
   /** By `performance.now()`. */
   readonly startedAt: number;
   readonly facts: Facts;
@@ -44,7 +47,7 @@ export function newRequestId(): string {
 }
 
 export interface Exchanges {
-  open(request: IncomingMessage, response: ServerResponse): Exchange;
+  open(request: IncomingMessage, response: ServerResponse, service: Service): Exchange;
   /** Those of one connection that are not over, in the order of their requests. */
   on(socket: Socket): readonly Exchange[];
   abortAll(reason: GatewayError): void;
@@ -67,6 +70,7 @@ export function createExchanges(ended: (exchange: Exchange, sent: boolean) => vo
     if (!mine || at < 0) return;
     mine.splice(at, 1);
     if (mine.length === 0) connections.delete(socket);
+    exchange.service.leave();
     ended(exchange, sent);
     if (connections.size > 0) return;
     for (const resolve of waiting) resolve();
@@ -93,9 +97,11 @@ export function createExchanges(ended: (exchange: Exchange, sent: boolean) => vo
   const watched = new WeakSet<Socket>();
 
   return {
-    open(request, response) {
+    open(request, response, service) {
       const { socket } = request;
-      const exchange = createExchange(request, response, () => !(connections.get(socket)?.includes(exchange) ?? false));
+      const isOver = (): boolean => !(connections.get(socket)?.includes(exchange) ?? false);
+      const exchange = createExchange({ request, response, service, isOver });
+      service.enter();
       track(socket).push(exchange);
       response.once('finish', () => finish(exchange, socket, true));
       return exchange;
@@ -114,13 +120,12 @@ export function createExchanges(ended: (exchange: Exchange, sent: boolean) => vo
   };
 }
 
-function createExchange(request: IncomingMessage, response: ServerResponse, isOver: () => boolean): Exchange {
+function createExchange(parts: Pick<Exchange, 'request' | 'response' | 'service' | 'isOver'>): Exchange {
   let controller: AbortController | undefined;
   let reason: GatewayError | undefined;
   return {
+    ...parts,
     id: newRequestId(),
-    request,
-    response,
     startedAt: performance.now(),
     facts: { route: '', level: 'info', trace: { attempts: [] } },
     signal() {
@@ -132,6 +137,5 @@ function createExchange(request: IncomingMessage, response: ServerResponse, isOv
       reason ??= why;
       controller?.abort(reason);
     },
-    isOver,
   };
 }

@@ -17,12 +17,21 @@ export interface Readiness {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-export interface ServerParts {
-  /** A whole Config fits. */
-  readonly config: { readonly server: ServerSettings; readonly keys: readonly ApiKey[] };
-  readonly log: Logger;
-  readonly version: string;
+/** What one configuration makes of the server. A request keeps the one that it began with. */
+export interface Service {
+  readonly server: ServerSettings;
+  readonly keys: readonly ApiKey[];
   readonly handler: Handler;
   readonly models: ModelDirectory;
   ready(): Promise<Readiness>;
+  /** Called for each request, and `leave` once when it is over. */
+  enter(): void;
+  leave(): void;
+}
+
+export interface ServerParts {
+  readonly log: Logger;
+  readonly version: string;
+  /** What requests that begin now are served by. */
+  current(): Service;
 }

@@ -6,6 +6,7 @@ import { GatewayError } from '../core/error.ts';
 import { logExchange } from './access-log.ts';
 import { answerError } from './answer.ts';
 import { brokenRequestHandler, fromFramework, refuseConnect } from './broken-requests.ts';
+import { readBody } from './body.ts';
 import { createExchanges } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { createGate } from './gate.ts';
@@ -28,6 +29,8 @@ declare module 'fastify' {
 export interface Server {
   /** Starts to accept. Fails as `net.Server.listen` does, with EADDRINUSE for instance. */
   listen(): Promise<{ readonly host: string; readonly port: number }>;
+  /** Takes the limits of connections from these settings: for requests yet to come, but for the size of heads, which a connection keeps. */
+  tune(settings: ServerSettings): void;
   /**
    * Stops: no new connections, no new completions; running answers have `deadlineMs` to end, then they are ended with
    * an error. Resolves when every connection is closed. Calling it again waits for the first call.
@@ -44,8 +47,8 @@ const LONGEST_PARAM = 4096;
 const LAST_BYTES_MS = 1000;
 
 export async function createServer(parts: ServerParts): Promise<Server> {
-  const { config, log } = parts;
-  const settings = config.server;
+  const { log } = parts;
+  const settings = parts.current().server;
   let draining = false;
 
   const exchanges = createExchanges((exchange, sent) => {
@@ -53,19 +56,23 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     const { socket } = exchange.request;
     if (draining && exchanges.on(socket).length === 0) socket.end();
   });
-  const fail = (exchange: Exchange, cause: unknown): void => answerError(exchange, settings, cause);
+  const fail = (exchange: Exchange, cause: unknown): void => answerError(exchange, exchange.service.server, cause);
 
   const app = fastify({
     ...httpOptions(settings),
     frameworkErrors: (error, request, reply) => {
       reply.hijack();
-      const exchange = exchanges.open(request.raw, reply.raw);
+      const exchange = exchanges.open(request.raw, reply.raw, parts.current());
       exchange.facts.route = '(bad url)';
-      fail(exchange, fromFramework(error, settings));
+      fail(exchange, fromFramework(error));
     },
     clientErrorHandler: brokenRequestHandler(exchanges, log),
   });
-  if (settings.maxConnections !== undefined) app.server.maxConnections = settings.maxConnections;
+  const tune = (next: ServerSettings): void => {
+    const { headersTimeout, requestTimeout } = timesOf(next);
+    Object.assign(app.server, { headersTimeout, requestTimeout, maxHeaderSize: next.headerLimit, maxConnections: next.maxConnections });
+  };
+  tune(settings);
   // an expectation that nobody here knows may be ignored (RFC 9110, 10.1.1); Node would answer 417 without our envelope
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
@@ -73,25 +80,21 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 
   // the body stays as it came: it is parsed where its route says, after the checks
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', (request, payload, done) => {
+    const { bodyLimit } = request.exchange?.service.server ?? settings;
+    readBody(payload, { length: Number(request.headers['content-length']), limit: bodyLimit }, done);
+  });
   app.decorateRequest('exchange', null);
   app.setErrorHandler((error, request, reply) => {
     reply.hijack();
-    if (request.exchange) fail(request.exchange, fromFramework(error, settings));
+    if (request.exchange) fail(request.exchange, fromFramework(error));
   });
 
   const isDraining = (): boolean => draining;
-  const gate = createGate(parts, isDraining);
-  const routes: readonly Route[] = [
-    chatCompletions(parts),
-    ...models(parts),
-    ...health(parts, isDraining),
-    openapi(parts),
-    ...docs(parts),
-    home(parts),
-  ];
+  const gate = createGate(isDraining);
+  const routes: readonly Route[] = [chatCompletions(), ...models(), ...health(parts, isDraining), openapi(parts), ...docs(), home(parts)];
   const open = (request: FastifyRequest, reply: FastifyReply): Exchange => {
-    const exchange = exchanges.open(request.raw, reply.raw);
+    const exchange = exchanges.open(request.raw, reply.raw, parts.current());
     if (draining) reply.raw.shouldKeepAlive = false;
     request.exchange = exchange;
     return exchange;
@@ -118,12 +121,12 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       });
     }
   }
-  const answerUnrouted = unroutedHandler(routes, settings);
+  const answerUnrouted = unroutedHandler(routes);
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
     reply.hijack();
     const exchange = open(request, reply);
-    const misled = gate.refuseHost(request.raw);
+    const misled = gate.refuseHost(exchange);
     if (misled) return fail(exchange, misled);
     answerUnrouted(exchange);
   });
@@ -148,26 +151,29 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       const address = app.server.address();
       return { host: settings.host, port: typeof address === 'object' && address ? address.port : settings.port };
     },
+    tune,
     close: (deadlineMs) => (closing ??= drain(deadlineMs)),
     app,
   };
 }
 
+/** Node counts both from a request's first byte, and wants the one for the whole request to be the longer one. */
+function timesOf({ headersTimeoutMs, bodyTimeoutMs }: ServerSettings) {
+  return { headersTimeout: headersTimeoutMs, requestTimeout: bodyTimeoutMs === 0 ? 0 : Math.max(bodyTimeoutMs, headersTimeoutMs) };
+}
+
 function httpOptions(settings: ServerSettings) {
-  const { headersTimeoutMs, bodyTimeoutMs } = settings;
-  // Node counts both from a request's first byte, and wants the one for the whole request to be the longer one
-  const requestTimeout = bodyTimeoutMs === 0 ? 0 : Math.max(bodyTimeoutMs, headersTimeoutMs);
-  const timeouts = [headersTimeoutMs, requestTimeout].filter((ms) => ms > 0);
+  const { headersTimeout, requestTimeout } = timesOf(settings);
+  const timeouts = [headersTimeout, requestTimeout].filter((ms) => ms > 0);
   return {
     logger: false,
-    bodyLimit: settings.bodyLimit,
     requestTimeout,
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: LONGEST_PARAM },
     http: {
       maxHeaderSize: settings.headerLimit,
-      headersTimeout: headersTimeoutMs,
+      headersTimeout,
       requestTimeout,
       // a tenth of the shortest limit is how late it may strike
       connectionsCheckingInterval: Math.min(1000, Math.max(20, Math.min(...timeouts, 10_000) / 10)),

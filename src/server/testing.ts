@@ -7,7 +7,7 @@ import { hashKey } from '../config/keys.ts';
 import type { ServerSettings } from '../config/settings.ts';
 import type { Call, Handler, ModelCard, Reply } from '../core/call.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
-import type { Readiness } from './parts.ts';
+import type { Readiness, Service } from './parts.ts';
 import { modelNotFound } from '../gateway/router.ts';
 import { createServer } from './server.ts';
 import type { Server } from './server.ts';
@@ -56,13 +56,9 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
     news.emit('line');
   };
   const log = pino({ level: 'trace', base: null }, { write });
-  const server = await createServer({
-    config: {
-      server: { ...SETTINGS, ...settings },
-      keys: keys.map((key, index) => ({ name: `key-${index + 1}`, sha256: hashKey(key) })),
-    },
-    log,
-    version: '0.0.0',
+  const service: Service = {
+    server: { ...SETTINGS, ...settings },
+    keys: keys.map((key, index) => ({ name: `key-${index + 1}`, sha256: hashKey(key) })),
     handler,
     models: {
       list: async () => models,
@@ -73,7 +69,10 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
       },
     },
     ready: options.ready ?? (async () => ({ ready: true, detail: {} })),
-  });
+    enter: () => undefined,
+    leave: () => undefined,
+  };
+  const server = await createServer({ log, version: '0.0.0', current: () => service });
   const { port } = await server.listen();
   const base = `http://127.0.0.1:${port}`;
   return {

@@ -1,5 +1,4 @@
 /** Answers where no route fits: unknown paths, wrong methods, and what browsers ask before they call. */
-import type { ServerSettings } from '../config/settings.ts';
 import { GatewayError } from '../core/error.ts';
 import { answer, answerError, errorAnswer, noteError } from './answer.ts';
 import { preflightHeaders } from './cors.ts';
@@ -7,9 +6,10 @@ import type { Exchange } from './exchange.ts';
 import type { Route } from './routes/route.ts';
 
 /** Answers an exchange that the router had no handler for. */
-export function unroutedHandler(routes: readonly Route[], settings: ServerSettings): (exchange: Exchange) => void {
+export function unroutedHandler(routes: readonly Route[]): (exchange: Exchange) => void {
   const methodsAt = methodTable(routes);
   return (exchange) => {
+    const settings = exchange.service.server;
     const { method = '', url = '/', headers } = exchange.request;
     const path = plainPath(url);
     const methods = methodsAt(path);

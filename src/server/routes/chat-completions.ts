@@ -2,15 +2,14 @@ import type { FastifyRequest } from 'fastify';
 import { parseChatRequest } from '../../protocols/openai-chat/accept.ts';
 import { parseJson } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ServerParts } from '../parts.ts';
 import { sendStream, sendWhole } from '../reply.ts';
 import { api } from './route.ts';
 import type { Route } from './route.ts';
 
 /** `POST /v1/chat/completions`. */
-export function chatCompletions({ config, handler }: ServerParts): Route {
-  const settings = config.server;
+export function chatCompletions(): Route {
   const handle = async (exchange: Exchange, { body }: FastifyRequest): Promise<void> => {
+    const { handler, server: settings } = exchange.service;
     const json = parseJson(body instanceof Buffer ? body : undefined, settings.jsonDepth);
     const request = parseChatRequest(json, { strict: settings.strict });
     const { facts } = exchange;

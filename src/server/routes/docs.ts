@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { fastify } from 'fastify';
 import { answer } from '../answer.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ServerParts } from '../parts.ts';
 import type { Route } from './route.ts';
 
 interface Reference {
@@ -24,8 +23,7 @@ const POLICY = [
 ].join('; ');
 
 /** `GET /docs/`: an interactive reference on `/openapi.json`, and the one script it needs. */
-export function docs({ config }: ServerParts): readonly Route[] {
-  const settings = config.server;
+export function docs(): readonly Route[] {
   let loading: Promise<Reference> | undefined;
   const load = async (): Promise<Reference> => {
     loading ??= loadReference();
@@ -39,9 +37,9 @@ export function docs({ config }: ServerParts): readonly Route[] {
   const page = async (exchange: Exchange): Promise<void> => {
     const [path = ''] = (exchange.request.url ?? '').split('?', 1);
     // the page names its script and the description relative to itself, so that it works under any prefix
-    if (!path.endsWith('/')) return answer(exchange, settings, { status: 308, headers: { location: 'docs/' } });
+    if (!path.endsWith('/')) return answer(exchange, exchange.service.server, { status: 308, headers: { location: 'docs/' } });
     const { page: body } = await load();
-    answer(exchange, settings, {
+    answer(exchange, exchange.service.server, {
       status: 200,
       headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': POLICY, 'cache-control': 'no-cache' },
       body,
@@ -49,8 +47,9 @@ export function docs({ config }: ServerParts): readonly Route[] {
   };
   const script = async (exchange: Exchange): Promise<void> => {
     const { script: body, etag } = await load();
-    if (exchange.request.headers['if-none-match'] === etag) return answer(exchange, settings, { status: 304, headers: { etag } });
-    answer(exchange, settings, {
+    if (exchange.request.headers['if-none-match'] === etag)
+      return answer(exchange, exchange.service.server, { status: 304, headers: { etag } });
+    answer(exchange, exchange.service.server, {
       status: 200,
       headers: { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': 'no-cache', etag },
       body,

@@ -3,15 +3,15 @@ import type { ServerParts } from '../parts.ts';
 import type { Route } from './route.ts';
 
 /** `GET /health`: the process lives. `GET /ready`: it can answer completions; 503 where it cannot, or is about to stop. */
-export function health({ config, ready, version }: ServerParts, isDraining: () => boolean): readonly Route[] {
-  const settings = config.server;
+export function health({ version }: Pick<ServerParts, 'version'>, isDraining: () => boolean): readonly Route[] {
   return [
     {
       method: 'GET',
       paths: ['/health'],
       access: 'open',
       level: 'debug',
-      handle: async (exchange) => answer(exchange, settings, { status: 200, body: JSON.stringify({ status: 'ok', version }) }),
+      handle: async (exchange) =>
+        answer(exchange, exchange.service.server, { status: 200, body: JSON.stringify({ status: 'ok', version }) }),
     },
     {
       method: 'GET',
@@ -19,8 +19,9 @@ export function health({ config, ready, version }: ServerParts, isDraining: () =
       access: 'open',
       level: 'debug',
       handle: async (exchange) => {
-        const state = isDraining() ? { ready: false, detail: { draining: true } } : await ready();
-        answer(exchange, settings, {
+        const { service } = exchange;
+        const state = isDraining() ? { ready: false, detail: { draining: true } } : await service.ready();
+        answer(exchange, service.server, {
           status: state.ready ? 200 : 503,
           ...(state.ready ? {} : { headers: { 'retry-after': '1' } }),
           body: JSON.stringify({ status: state.ready ? 'ready' : 'not_ready', ...state.detail }),

@@ -3,7 +3,7 @@ import type { ServerParts } from '../parts.ts';
 import type { Route } from './route.ts';
 
 /** `GET /`: what this is, and where to go on. */
-export function home({ config, version }: ServerParts): Route {
+export function home({ version }: Pick<ServerParts, 'version'>): Route {
   const body = JSON.stringify({
     name: 'Parlance',
     version,
@@ -21,6 +21,6 @@ export function home({ config, version }: ServerParts): Route {
     paths: ['/'],
     access: 'open',
     level: 'debug',
-    handle: async (exchange) => answer(exchange, config.server, { status: 200, body }),
+    handle: async (exchange) => answer(exchange, exchange.service.server, { status: 200, body }),
   };
 }

@@ -2,21 +2,22 @@ import type { FastifyRequest } from 'fastify';
 import { encodeModel, encodeModels } from '../../protocols/openai-chat/response.ts';
 import { answer } from '../answer.ts';
 import type { Exchange } from '../exchange.ts';
-import type { ServerParts } from '../parts.ts';
 import { api } from './route.ts';
 import type { Route } from './route.ts';
 
 /** `GET /v1/models` and `GET /v1/models/{id}`; an id may have slashes in it, written as `/` or `%2F`. */
-export function models({ config, models: directory }: ServerParts): readonly Route[] {
+export function models(): readonly Route[] {
   const list = async (exchange: Exchange): Promise<void> => {
-    answer(exchange, config.server, { status: 200, body: JSON.stringify(encodeModels(await directory.list())) });
+    const { service } = exchange;
+    answer(exchange, service.server, { status: 200, body: JSON.stringify(encodeModels(await service.models.list())) });
   };
   const one = async (exchange: Exchange, { params }: FastifyRequest): Promise<void> => {
     const id = (params as { readonly '*': string })['*'];
     if (id === '') return list(exchange);
     exchange.facts.model = id;
-    const card = await directory.find(id);
-    answer(exchange, config.server, { status: 200, body: JSON.stringify(encodeModel(card)) });
+    const { service } = exchange;
+    const card = await service.models.find(id);
+    answer(exchange, service.server, { status: 200, body: JSON.stringify(encodeModel(card)) });
   };
   return [
     { method: 'GET', paths: api('/models'), access: 'key', level: 'info', handle: list },

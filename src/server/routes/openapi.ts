@@ -4,7 +4,7 @@ import type { ServerParts } from '../parts.ts';
 import type { Route } from './route.ts';
 
 /** `GET /openapi.json`: the API's description, made of the schemas that check requests. */
-export function openapi({ config, version }: ServerParts): Route {
+export function openapi({ version }: Pick<ServerParts, 'version'>): Route {
   let text: string | undefined;
   return {
     method: 'GET',
@@ -13,7 +13,7 @@ export function openapi({ config, version }: ServerParts): Route {
     level: 'debug',
     handle: async (exchange) => {
       text ??= JSON.stringify(openapiDocument({ version }));
-      answer(exchange, config.server, { status: 200, body: text });
+      answer(exchange, exchange.service.server, { status: 200, body: text });
     },
   };
 }

@@ -1,0 +1,171 @@
+/** What one configuration makes of the gateway. It never changes: the next configuration makes the next one. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
+import type { Config, ConfiguredProvider, RoutingSettings } from './config/settings.ts';
+import { compose } from './core/call.ts';
+import type { Backend, Call, Reply } from './core/call.ts';
+import { GatewayError } from './core/error.ts';
+import type { Admission } from './gateway/admission.ts';
+import type { HealthBook } from './gateway/health.ts';
+import type { TargetSource } from './gateway/ports.ts';
+import { DEFAULT_POLICY } from './gateway/route.ts';
+import type { Route } from './gateway/route.ts';
+import { createCatalog, routed } from './gateway/router.ts';
+import type { RouteDefaults } from './gateway/routes.ts';
+import { createLlamaBackend } from './providers/llama/backend.ts';
+import { createLibrary } from './providers/llama/library.ts';
+import type { EngineManager } from './providers/llama/manager.ts';
+import { localTargets } from './providers/llama/targets.ts';
+import type { Http } from './providers/http.ts';
+import type { ImageFetcher } from './providers/image-fetcher.ts';
+import { inlineImages } from './providers/media.ts';
+import { buildProvider } from './providers/remote/build.ts';
+import { LIST_TIMES } from './providers/remote/listed.ts';
+import { createRemoteSource } from './providers/remote/source.ts';
+import type { RemoteSource } from './providers/remote/source.ts';
+import type { Service } from './server/parts.ts';
+
+/** What outlives any configuration. */
+export interface Lasting {
+  /** The configuration at the start: what the engine and the models' folder are until the process ends. */
+  readonly started: Config;
+  readonly log: Logger;
+  readonly http: Http;
+  readonly fetcher: ImageFetcher;
+  readonly manager: EngineManager;
+  readonly health: HealthBook;
+  readonly admission: Admission;
+  readonly attempts: (route: Route, call: Call) => Promise<Reply>;
+}
+
+export interface Runtime extends Service {
+  /** Its place is another's now: it ends with the last request that it serves. */
+  retire(): void;
+  /** For the one that follows, which takes over what stays the same. */
+  readonly parts: Parts;
+}
+
+interface Parts {
+  readonly providers: ReadonlyMap<string, Held>;
+  readonly local: Local;
+}
+
+/** A provider's models, used by one runtime or by several that follow each other. */
+interface Held {
+  readonly planned: ConfiguredProvider;
+  readonly source: RemoteSource;
+  readonly ending: AbortController;
+  users: number;
+}
+
+interface Local {
+  readonly builtIn: boolean;
+  readonly source: TargetSource;
+}
+
+/** Builds the runtime of a configuration; `before` is the one whose place it takes. */
+export function createRuntime(config: Config, lasting: Lasting, before?: Runtime): Runtime {
+  const { health, admission, attempts, manager } = lasting;
+  const providers = new Map(config.providers.map((planned) => [planned.id, heldOf(planned, lasting, before?.parts.providers)]));
+  const local = localOf(config, lasting, before?.parts.local);
+  const catalog = createCatalog([local.source, ...Array.from(providers.values(), ({ source }) => source)], {
+    names: config.models.names,
+    routes: config.models.routes,
+    defaults: defaultsOf(config.routing),
+  });
+  for (const held of providers.values()) held.users++;
+  let requests = 0;
+  let retired = false;
+  const endIfUnused = (): void => {
+    if (!retired || requests > 0) return;
+    for (const held of providers.values()) leave(held);
+  };
+
+  return {
+    server: config.server,
+    keys: config.keys,
+    handler: compose(admission.layer)(routed(catalog, attempts)),
+    models: {
+      list: () => catalog.list(),
+      find: (id) => catalog.card(id),
+    },
+    async ready() {
+      const models = await catalog.list();
+      return {
+        ready: models.length > 0,
+        detail: {
+          models: models.length,
+          engines: manager.status().map(({ pid: _, ...status }) => status),
+          running: admission.running(),
+          waiting: admission.waiting(),
+          targets: Object.fromEntries(health.snapshot()),
+        },
+      };
+    },
+    enter() {
+      requests++;
+    },
+    leave() {
+      requests--;
+      endIfUnused();
+    },
+    retire() {
+      if (retired) return;
+      retired = true;
+      endIfUnused();
+    },
+    parts: { providers, local },
+  };
+}
+
+function leave(held: Held): void {
+  held.users--;
+  if (held.users === 0) held.ending.abort(new GatewayError('cancelled', 'The provider is not used any more.'));
+}
+
+function defaultsOf(routing: RoutingSettings): RouteDefaults {
+  const { attempts, maxWaitMs, wholeMs, hedge, onContentFilter, continues, drains, firstOutputMs, idleMs } = routing;
+  const policy = { ...DEFAULT_POLICY, attempts, maxWaitMs, wholeMs, hedge, onContentFilter, continues, drains };
+  return { policy, timeouts: { firstOutputMs, idleMs } };
+}
+
+/** The same source, with its list of models, where nothing about the provider has changed. */
+function heldOf(planned: ConfiguredProvider, lasting: Lasting, before: ReadonlyMap<string, Held> | undefined): Held {
+  const known = before?.get(planned.id);
+  if (known && sameProvider(known.planned, planned)) return known;
+  const ending = new AbortController();
+  return { planned, source: remoteSource(planned, lasting, ending.signal), ending, users: 0 };
+}
+
+/** Providers of both runtimes whose settings differ: what is known of their health says nothing any more. */
+export function changedProviders({ parts: before }: Runtime, { parts: after }: Runtime): readonly string[] {
+  return [...after.providers].flatMap(([id, held]) => (before.providers.has(id) && before.providers.get(id) !== held ? id : []));
+}
+
+function sameProvider({ key: one, ...a }: ConfiguredProvider, { key: other, ...b }: ConfiguredProvider): boolean {
+  return one?.reveal() === other?.reveal() && isDeepStrictEqual(a, b);
+}
+
+/** A configured provider, with what it needs to prove who we are. */
+function remoteSource(planned: ConfiguredProvider, { http, fetcher, log }: Lasting, signal: AbortSignal): RemoteSource {
+  const { provider, scrub } = buildProvider(planned, process.env);
+  return createRemoteSource(provider, {
+    http,
+    inlineImages: (request, inTime) => inlineImages(request, { fetcher, signal: inTime }),
+    scrub,
+    times: LIST_TIMES,
+    now: () => performance.now(),
+    failed: (id, error) => {
+      if (!signal.aborted) log.warn({ provider: id, err: error }, 'models of a provider could not be listed');
+    },
+    signal,
+  });
+}
+
+/** The models of this machine. Where they lie and how they are run does not change while the process lives. */
+function localOf({ models: { builtIn } }: Config, { started, manager }: Lasting, before: Local | undefined): Local {
+  if (before?.builtIn === builtIn) return before;
+  const library = createLibrary({ dir: started.models.dir, builtIn });
+  const backend: Backend = createLlamaBackend({ library, manager, settings: started.engine });
+  return { builtIn, source: localTargets(library, backend, started.engine) };
+}
