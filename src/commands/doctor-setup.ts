@@ -27,7 +27,7 @@ export function checkConfig(sources: ConfigSources): { readonly config?: Config;
 /** Room below which the next download will fail. */
 const LITTLE_ROOM = 2e9;
 
-export async function checkModels({ models }: Config): Promise<readonly Finding[]> {
+export async function checkModels({ models, providers }: Config): Promise<readonly Finding[]> {
   const find = findingOf('models');
   const { dir } = models;
   const library = createLibrary({ dir, builtIn: models.builtIn });
@@ -35,7 +35,7 @@ export async function checkModels({ models }: Config): Promise<readonly Finding[
   const problems = (await library.problems()).map(({ path, message }) => find('warn', `${path}: ${message}`, 'Mend or delete it.'));
   const amount = list.length === 1 ? '1 model' : `${list.length} models`;
   const findings = [await checkFolder(dir, amount), ...problems];
-  if (list.length > 0) return findings;
+  if (list.length > 0 || providers.length > 0) return findings;
   return [...findings, find('fail', 'there is no model to answer with', 'parlance models pull hf:USER/REPO, or models.builtIn: true')];
 }
 

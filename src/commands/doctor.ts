@@ -1,4 +1,5 @@
 /** `parlance doctor`: what is wrong with this machine or configuration, and what to do. */
+import type { ConfigSources } from '../config.ts';
 import { readArgs, UsageError } from './args.ts';
 import { enginePackage, probeEngine } from '../providers/llama/probe.ts';
 import {
@@ -12,6 +13,7 @@ import {
   type Finding,
   type Status,
 } from './doctor-machine.ts';
+import { checkProviders } from './doctor-providers.ts';
 import { checkAccess, checkConfig, checkModels, checkPort } from './doctor-setup.ts';
 import { DOCTOR } from './help-pages.ts';
 import { EXIT, messageOf, printable, programVersion, styleFor, writeJson, writeLine, type Io, type Style } from './output.ts';
@@ -26,7 +28,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   let findings: readonly Finding[];
   try {
     const flags = Object.fromEntries(['host', 'port', 'models-dir'].map((flag) => [flag, args.text(flag)]));
-    findings = await examine({ file: args.text('config'), env: io.env, flags });
+    findings = await examine({ file: args.text('config'), env: io.env, flags }, args.has('offline'));
   } finally {
     line.clear();
   }
@@ -37,14 +39,15 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** All findings, in an order that people can read; checks that need a valid configuration are left out without one. */
-async function examine(sources: Parameters<typeof checkConfig>[0]): Promise<readonly Finding[]> {
+async function examine(sources: ConfigSources, offline: boolean): Promise<readonly Finding[]> {
   const { config, findings } = checkConfig(sources);
   const gpu = config?.engine.gpu ?? 'auto';
-  const [probe, builtIn, memory, models, port] = await Promise.all([
+  const [probe, builtIn, memory, models, providers, port] = await Promise.all([
     probeEngine(gpu),
     checkBuiltIn(),
     config ? guarded('memory', async () => [await checkMemory(config)]) : [],
     config ? guarded('models', () => checkModels(config)) : [],
+    config ? guarded('providers', () => checkProviders(config, { env: sources.env, offline })) : [],
     config ? guarded('port', async () => [await checkPort(config)]) : [],
   ]);
   const system = probe.ok ? probe.facts.system : undefined;
@@ -57,6 +60,7 @@ async function examine(sources: Parameters<typeof checkConfig>[0]): Promise<read
     builtIn,
     ...findings,
     ...models,
+    ...providers,
     ...port,
     ...(config ? [checkAccess(config)] : []),
   ];

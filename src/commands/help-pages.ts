@@ -72,8 +72,12 @@ export const DOCTOR: Page = {
   name: 'doctor',
   summary: 'Find out what is wrong with this machine or configuration',
   usage: ['doctor [flags]'],
-  text: 'Checks Node, the processor, memory, the engine, the built-in model, the configuration, the models folder and the port.\nThe exit code is 1 where something must be mended.',
-  flags: { json: { about: 'Print JSON' }, ...settingFlags(['host', 'port', 'models-dir']) },
+  text: 'Checks Node, the processor, memory, the engine, the built-in model, the configuration, the models folder, the port,\nand asks each configured provider for its models. The exit code is 1 where something must be mended.',
+  flags: {
+    json: { about: 'Print JSON' },
+    offline: { about: 'Ask no provider' },
+    ...settingFlags(['host', 'port', 'models-dir']),
+  },
 };
 
 export const HELP: Page = {

@@ -1,6 +1,7 @@
 /** A provider's own list of its models: fetched when it is first needed, kept, fetched again in the background. */
 import { GatewayError, toGatewayError } from '../../core/error.ts';
-import { jsonOf, plainMessage } from '../../protocols/failure.ts';
+import { jsonOf, plainMessage, reportedError } from '../../protocols/failure.ts';
+import { fields, text } from '../../protocols/json.ts';
 import type { Http } from '../http.ts';
 import { nextPageOf, parseListing } from '../listing.ts';
 import type { ListedModel } from '../listing/model.ts';
@@ -86,7 +87,11 @@ async function atMost(work: Promise<void>, ms: number): Promise<void> {
   clearTimeout(timer);
 }
 
-async function fetchList(provider: Provider, parts: ListParts): Promise<ReadonlyMap<string, ListedModel>> {
+/**
+ * Asks for the list now, all of its pages. Rejects with the signal's reason or a GatewayError: `reported` with the status where
+ * the provider refused.
+ */
+export async function fetchList(provider: Provider, parts: Pick<ListParts, 'http' | 'signal'>): Promise<ReadonlyMap<string, ListedModel>> {
   const { listing } = provider;
   const models = new Map<string, ListedModel>();
   if (!listing) return models;
@@ -99,15 +104,23 @@ async function fetchList(provider: Provider, parts: ListParts): Promise<Readonly
   return models;
 }
 
-async function fetchPage(provider: Provider, url: string, { http, signal }: ListParts): Promise<unknown> {
+async function fetchPage(provider: Provider, url: string, { http, signal }: Pick<ListParts, 'http' | 'signal'>): Promise<unknown> {
   const call = { method: 'GET', url, headers: { accept: 'application/json', ...provider.headers }, body: '' } as const;
   const proof = await provider.authorize(call, signal);
   const answer = await http.send({ ...call, headers: { ...call.headers, ...proof } }, { timeouts: provider.timeouts, signal });
-  const text = await answer.text(LARGEST_LIST);
-  if (answer.status !== 200) {
-    throw new GatewayError('upstream', `the list of models was answered with status ${answer.status}: ${plainMessage(text)}`);
+  const given = await answer.text(LARGEST_LIST);
+  const { status } = answer;
+  if (status !== 200) {
+    throw reportedError({ status, message: `the list of models was answered with status ${status}: ${wordsOf(given)}` });
   }
-  const body = jsonOf(text);
+  const body = jsonOf(given);
   if (body === undefined) throw new GatewayError('upstream', 'the list of models is no JSON');
   return body;
+}
+
+/** What an error's body says, however the provider words errors. */
+function wordsOf(body: string): string {
+  const said = fields([jsonOf(body)].flat()[0]);
+  const { error } = said;
+  return text(fields(error).message) ?? text(error) ?? text(said.message) ?? text(said.detail) ?? plainMessage(body);
 }
