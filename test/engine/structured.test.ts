@@ -35,7 +35,12 @@ async function ask(body: Record<string, unknown>): Promise<ChatResponse & { igno
   } as const;
   const backend = createLlamaBackend({
     library: { list: async () => [model], find: async () => model },
-    manager: { acquire: async () => ({ engine, release: () => undefined }), status: () => [], close: async () => undefined },
+    manager: {
+      acquire: async () => ({ engine, release: () => undefined }),
+      status: () => [],
+      figures: () => [],
+      close: async () => undefined,
+    },
     settings,
   });
   const request = parseChatRequest({ model: model.id, max_tokens: 160, ...body }, { strict: false });
