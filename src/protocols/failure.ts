@@ -49,12 +49,12 @@ export function withoutKeys(text: string): string {
 
 /** `retry-after-ms`, or `retry-after` in seconds or as a date, in milliseconds; undefined where there is neither. */
 export function retryAfterOf(headers: Readonly<Record<string, string>>, now = Date.now()): number | undefined {
-  const ms = Number(headers['retry-after-ms'] ?? Number.NaN);
-  if (ms >= 0) return ms;
+  const ms = Number(headers['retry-after-ms']?.trim() || Number.NaN);
+  if (ms >= 0 && Number.isFinite(ms)) return ms;
   const after = headers['retry-after'];
   if (after === undefined || after.trim() === '') return undefined;
   const seconds = Number(after);
-  if (seconds >= 0) return seconds * 1000;
+  if (seconds >= 0 && Number.isFinite(seconds)) return seconds * 1000;
   const date = Date.parse(after);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }

@@ -16,9 +16,9 @@ export function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** A finite number that is not negative: a count, a price, a time. */
+/** A number that is not negative, and small enough to be added up: a count, a price, a time. */
 export function count(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
 /** The items of an array; none where the value is no array. */
@@ -28,4 +28,9 @@ export function list(value: unknown): readonly unknown[] {
 
 export function flag(value: unknown): boolean | undefined {
   return typeof value === 'boolean' ? value : undefined;
+}
+
+/** What a table has under a name that came from outside; `constructor` and the like are in none. */
+export function entry<T>(table: Readonly<Record<string, T>>, name: string | null | undefined): T | undefined {
+  return name != null && Object.hasOwn(table, name) ? table[name] : undefined;
 }

@@ -155,3 +155,11 @@ test('bedrock: errors that are pages or nothing at all are errors in words', () 
   assert.equal(error(400, '').message, 'The provider answered with status 400.');
   assert.equal(error(403, '', 'AccessDeniedException').message, 'The provider answered with AccessDeniedException.');
 });
+
+test('bedrock: a tier and an ending by the name of what every object has are unknown ones', () => {
+  assert.equal(answered([{ text: 'a' }], { serviceTier: { type: 'constructor' } }).serviceTier, undefined);
+  const file = { type: 'file', file: { filename: 'a.constructor', file_data: 'aGVsbG8=' } };
+  const ask = (): unknown =>
+    bedrockConverseWire.prepare(accept({ messages: [{ role: 'user', content: [file] }] }), target, { id: 'chatcmpl-1', created: 7 });
+  assert.throws(ask, (error) => error instanceof GatewayError && error.kind === 'unsupported_value');
+});

@@ -1,7 +1,7 @@
 /** A whole answer of Converse, and what streams say in the same words. */
 import type { Annotation, Block, ChatResponse, Json, ProviderState, StopReason, Usage } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
-import { count, fields, list, text } from '../json.ts';
+import { count, entry, fields, list, text } from '../json.ts';
 import { errorBody } from './error.ts';
 
 export interface AnswerFacts {
@@ -187,5 +187,5 @@ const TIERS: Readonly<Record<string, string>> = { default: 'default', flex: 'fle
 
 /** In the contract's words. */
 function serviceTier(value: unknown): string | undefined {
-  return TIERS[text(fields(value).type) ?? ''];
+  return entry(TIERS, text(fields(value).type));
 }

@@ -1,7 +1,7 @@
 /** Errors of the runtime: as HTTP answers, and as exceptions in a stream, in one form. */
 import { GatewayError } from '../../core/error.ts';
 import { jsonOf, plainMessage, reportedError, retryAfterOf, withoutKeys } from '../failure.ts';
-import { count, fields, text } from '../json.ts';
+import { count, entry, fields, text } from '../json.ts';
 import type { Failure, Frame } from '../wire.ts';
 
 /**
@@ -58,7 +58,7 @@ function errorOf({ name, body, status, plain = '', retryAfterMs }: Exception): G
   const original = text(said.originalMessage);
   const words = original !== undefined && !message.includes(original) ? `${message} ${original}`.trim() : message;
   const own = count(said.originalStatusCode);
-  const found = own !== undefined && own >= 400 && own < 600 ? own : (STATUSES[stem(name)] ?? status ?? 502);
+  const found = own !== undefined && own >= 400 && own < 600 ? own : (entry(STATUSES, stem(name)) ?? status ?? 502);
   if (found === 400 && TOO_LONG.test(words)) {
     return new GatewayError('context_length_exceeded', withoutKeys(words).slice(0, 2000), { param: 'messages' });
   }

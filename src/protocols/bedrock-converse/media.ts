@@ -2,6 +2,7 @@
 import type { AudioBlock, FileBlock, ImageBlock } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import type { Content } from './content.ts';
+import { entry } from '../json.ts';
 
 const IMAGES: Readonly<Record<string, string>> = {
   'image/png': 'png',
@@ -113,7 +114,7 @@ function decoded(text: string): string {
 }
 
 function mediaOfName(name: string): string | undefined {
-  return ENDINGS[/\.([^./\\]+)$/.exec(name)?.[1]?.toLowerCase() ?? ''];
+  return entry(ENDINGS, /\.([^./\\]+)$/.exec(name)?.[1]?.toLowerCase());
 }
 
 function unsupported(at: string, message: string): GatewayError {
@@ -131,7 +132,7 @@ export function imageContent({ url, at }: ImageBlock): Content {
 }
 
 function image(media: string | undefined, source: Content, at: string): Content {
-  const format = IMAGES[media ?? ''];
+  const format = entry(IMAGES, media);
   if (!format) throw unsupported(at, 'this provider takes PNG, JPEG, GIF and WebP images.');
   return { image: { format, source } };
 }
@@ -150,12 +151,12 @@ export function fileContent({ data, fileId, filename, at }: FileBlock, names: Do
   const found = sourceOf(data, fileId, at);
   const known = found.media !== '' && found.media !== 'application/octet-stream' ? found.media : undefined;
   const media = known ?? mediaOfName(filename ?? fileId ?? '') ?? (data && isPdf(found.source) ? 'application/pdf' : undefined);
-  if (media !== undefined && IMAGES[media]) return image(media, found.source, at);
-  const sound = SOUNDS[media ?? ''];
+  if (entry(IMAGES, media) !== undefined) return image(media, found.source, at);
+  const sound = entry(SOUNDS, media);
   if (sound) return { audio: { format: sound, source: found.source } };
-  const film = FILMS[media ?? ''];
+  const film = entry(FILMS, media);
   if (film) return { video: { format: film, source: found.source } };
-  const format = DOCUMENTS[media ?? ''] ?? (media?.startsWith('text/') ? 'txt' : undefined);
+  const format = entry(DOCUMENTS, media) ?? (media?.startsWith('text/') ? 'txt' : undefined);
   if (!format) {
     const wanted = 'PDF, CSV, Word, Excel, HTML, Markdown or plain text, named by its media type or the ending of its name';
     throw unsupported(at, `this provider takes files that are ${wanted}.`);

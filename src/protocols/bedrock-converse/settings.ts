@@ -1,6 +1,6 @@
 /** What a request says beside its conversation, tools and thoughts. */
 import type { ChatRequest } from '../../core/chat.ts';
-import { fields, text } from '../json.ts';
+import { entry, fields, text } from '../json.ts';
 import { isBlank } from './content.ts';
 import type { BedrockQuirks } from './quirks.ts';
 import type { Thinking } from './reasoning.ts';
@@ -79,7 +79,7 @@ function requestMetadata({ raw }: ChatRequest, ignored: string[]): Readonly<Reco
 
 function serviceTier(tier: string, quirks: BedrockQuirks, ignored: string[]): Readonly<Record<string, unknown>> {
   if (tier === 'fast' && quirks.latencyOptimized) return { performanceConfig: { latency: 'optimized' } };
-  const type = TIERS[tier];
+  const type = entry(TIERS, tier);
   if (type !== undefined) return { serviceTier: { type } };
   ignored.push('service_tier');
   return {};

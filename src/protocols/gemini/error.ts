@@ -1,7 +1,7 @@
 /** Google's errors: `{error: {code, message, status, details}}`, also as the one item of an array. */
 import type { GatewayError } from '../../core/error.ts';
 import { jsonOf, plainMessage, reportedError, retryAfterOf } from '../failure.ts';
-import { count, fields, list, text } from '../json.ts';
+import { count, entry, fields, list, text } from '../json.ts';
 import type { Failure } from '../wire.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -71,7 +71,7 @@ const STATUSES: Readonly<Record<string, number>> = {
 
 function httpStatus(error: Fields): number {
   const code = count(error['code']);
-  return code !== undefined && code >= 400 && code < 600 ? code : (STATUSES[text(error['status']) ?? ''] ?? 502);
+  return code !== undefined && code >= 400 && code < 600 ? code : (entry(STATUSES, text(error['status'])) ?? 502);
 }
 
 interface Limit {

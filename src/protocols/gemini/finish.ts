@@ -2,6 +2,7 @@
 import type { StopReason } from '../../core/chat.ts';
 import type { GatewayError } from '../../core/error.ts';
 import { reportedError } from '../failure.ts';
+import { entry } from '../json.ts';
 
 export type Finish = { readonly reason: StopReason } | { readonly error: GatewayError };
 
@@ -42,7 +43,7 @@ export function finishOf(finishReason: string, message: string | undefined): Fin
     const text = message ?? 'The request lacks a thought signature that the model wants to see again.';
     return { error: reportedError({ status: 400, message: text, code: finishReason, param: 'messages' }) };
   }
-  const failure = FAILURES[finishReason];
-  if (failure === undefined) return { reason: REASONS[finishReason] ?? 'stop' };
+  const failure = entry(FAILURES, finishReason);
+  if (failure === undefined) return { reason: entry(REASONS, finishReason) ?? 'stop' };
   return { error: reportedError({ status: 502, message: `${message ?? failure} (${finishReason})` }) };
 }

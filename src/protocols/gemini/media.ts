@@ -2,6 +2,7 @@
 import type { AudioBlock, FileBlock, ImageBlock } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import type { Part } from './parts.ts';
+import { entry } from '../json.ts';
 
 export interface MediaPlace {
   readonly vertex: boolean;
@@ -59,7 +60,7 @@ const BY_BEGINNING: readonly (readonly [string, string])[] = [
 const extensionOf = (name: string): string => /\.([A-Za-z0-9]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
 
 function typeOfUrl(url: string): string | undefined {
-  return BY_EXTENSION[extensionOf(url.replace(/[?#].*$/s, ''))];
+  return entry(BY_EXTENSION, extensionOf(url.replace(/[?#].*$/s, '')));
 }
 
 const unsupported = (param: string, message: string): GatewayError =>
@@ -95,7 +96,7 @@ export function imagePart(block: ImageBlock, place: MediaPlace): Part {
 export function audioPart(block: AudioBlock): Part {
   const inline = dataUrl(block.data);
   const format = block.format.toLowerCase();
-  return { inlineData: { mimeType: BY_EXTENSION[format] ?? `audio/${format}`, data: inline?.data ?? block.data } };
+  return { inlineData: { mimeType: entry(BY_EXTENSION, format) ?? `audio/${format}`, data: inline?.data ?? block.data } };
 }
 
 export function filePart(block: FileBlock, place: MediaPlace): Part {
@@ -105,7 +106,7 @@ export function filePart(block: FileBlock, place: MediaPlace): Part {
   const inline = dataUrl(data);
   const said = inline?.mimeType === 'application/octet-stream' ? undefined : inline?.mimeType;
   const bytes = inline?.data ?? data;
-  const found = said ?? BY_EXTENSION[extensionOf(filename)] ?? BY_BEGINNING.find(([begin]) => bytes.startsWith(begin))?.[1];
+  const found = said ?? entry(BY_EXTENSION, extensionOf(filename)) ?? BY_BEGINNING.find(([begin]) => bytes.startsWith(begin))?.[1];
   if (found === undefined) {
     throw unsupported(at, "it does not say what it is. Expected 'file_data' as a data URL with a type, or a 'filename' with an extension.");
   }
@@ -127,7 +128,7 @@ interface UriOptions {
 }
 
 function uriPart(fileUri: string, { place, at, filename = '' }: UriOptions): Part {
-  const mimeType = typeOfUrl(fileUri) ?? BY_EXTENSION[extensionOf(filename)];
+  const mimeType = typeOfUrl(fileUri) ?? entry(BY_EXTENSION, extensionOf(filename));
   if (mimeType !== undefined) return { fileData: { mimeType, fileUri } };
   if (/^https:\/\/(?:www\.)?(?:youtube\.com|youtu\.be)\//i.test(fileUri)) return { fileData: { mimeType: 'video/mp4', fileUri } };
   if (!place.vertex) return { fileData: { fileUri } };

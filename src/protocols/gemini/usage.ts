@@ -1,6 +1,6 @@
 /** Tokens, tiers and log probabilities, in the neutral model's terms. */
 import type { TokenLogprob, TopLogprob, Usage } from '../../core/chat.ts';
-import { count, fields, list, text } from '../json.ts';
+import { count, entry, fields, list, text } from '../json.ts';
 
 /**
  * `usageMetadata`; undefined where it counts nothing (the first chunks of Vertex AI hold no more than `trafficType`).
@@ -46,7 +46,7 @@ const TIERS: Readonly<Record<string, string>> = {
 /** The tier that served the request, in the contract's words; undefined where none is told. */
 export function readTier(metadata: unknown): string | undefined {
   const { serviceTier, trafficType } = fields(metadata);
-  return TIERS[(text(serviceTier) ?? '').toLowerCase()] ?? TIERS[text(trafficType) ?? ''];
+  return entry(TIERS, text(serviceTier)?.toLowerCase()) ?? entry(TIERS, text(trafficType));
 }
 
 /** `logprobsResult`: the chosen tokens, each with the alternatives at its place; undefined where there are none. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorOf } from './answer-errors.ts';
+import { errorOf, errorWithin } from './answer-errors.ts';
 import { openaiChatWire } from './call.ts';
 
 const failed = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
@@ -87,4 +87,9 @@ test('openai-chat: keys in an error are not shown', () => {
     body: '{"error":{"message":"Incorrect API key provided: sk-abcdefghijklmnop1234."}}',
   });
   assert.doesNotMatch(error.message, /sk-abc/);
+});
+
+test('openai-chat: a code by the name of what every object has is a code like others', () => {
+  const error = errorWithin({ error: { message: 'm', code: 'constructor', type: 'toString' } });
+  assert.deepEqual([error?.status, error?.message], [502, 'm']);
 });

@@ -2,7 +2,7 @@
 import type { GatewayError } from '../../core/error.ts';
 import { jsonOf, plainMessage, reportedError, retryAfterOf } from '../failure.ts';
 import type { Reported } from '../failure.ts';
-import { count, fields, list, text } from '../json.ts';
+import { count, entry, fields, list, text } from '../json.ts';
 import type { Failure } from '../wire.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -62,7 +62,7 @@ function statusWithin(body: Fields, { type, code }: Words): number {
     const status = typeof value === 'string' && /^[45]\d\d$/.test(value) ? Number(value) : count(value);
     if (status !== undefined && Number.isInteger(status) && status >= 400 && status < 600) return status;
   }
-  return STATUS_OF[code ?? ''] ?? STATUS_OF[type ?? ''] ?? 502;
+  return entry(STATUS_OF, code) ?? entry(STATUS_OF, type) ?? 502;
 }
 
 /** Undefined where the value says nothing that could be shown. */

@@ -1,6 +1,6 @@
 /** Token counts as the many providers of this protocol report them. */
 import type { Usage } from '../../core/chat.ts';
-import { count, fields, list, text } from '../json.ts';
+import { count, entry, fields, list, text } from '../json.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -86,7 +86,7 @@ export function noteExecuted(executed: readonly unknown[], seen: Map<unknown, st
   for (const [at, item] of executed.entries()) {
     const { type, index } = fields(item);
     const name = text(type);
-    if (name !== undefined && name !== '') seen.set(index ?? at, TOOL_NAMES[name] ?? name);
+    if (name !== undefined && name !== '') seen.set(index ?? at, entry(TOOL_NAMES, name) ?? name);
   }
 }
 

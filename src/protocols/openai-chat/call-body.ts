@@ -1,6 +1,6 @@
 /** A request's body for one provider: the client's own, with the named differences of that provider and nothing else changed. */
 import type { ChatRequest } from '../../core/chat.ts';
-import { fields } from '../json.ts';
+import { entry, fields } from '../json.ts';
 import { stopAt } from '../reshape/stop-at.ts';
 import type { Reshape, WireTarget } from '../wire.ts';
 import { picked, withoutNulls, writeMessages } from './call-messages.ts';
@@ -187,7 +187,7 @@ const IDLE: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 function asks(key: string, value: unknown): boolean {
-  if (OURS_TOO.has(key) || IDLE[key]?.includes(value)) return false;
+  if (OURS_TOO.has(key) || entry(IDLE, key)?.includes(value)) return false;
   if (key === 'modalities') return Array.isArray(value) && value.some((one) => one !== 'text');
   // no options are a wish all the same
   if (key === 'web_search_options') return true;

@@ -154,3 +154,11 @@ test("openai-chat: several choices and image URLs are the row's to deny", () => 
   const denies = targetOf({ severalChoices: false, imageUrls: false });
   assert.deepEqual([openaiChatWire.severalChoices(denies), openaiChatWire.imageUrls(denies)], [false, false]);
 });
+
+test('openai-chat: unknown fields may have the names that every object knows', () => {
+  const quirks = { accepts: ['temperature'] };
+  const more = JSON.parse('{"constructor":1,"toString":"x","__proto__":{"a":1},"temperature":0.5}');
+  const { body, ignored } = sent(more, quirks);
+  assert.deepEqual(Object.keys(body).toSorted(), ['messages', 'model', 'temperature']);
+  assert.deepEqual(ignored.toSorted(), ['__proto__', 'constructor', 'toString']);
+});

@@ -4,7 +4,7 @@ import { createFolder } from '../../core/event.ts';
 import type { Batch, ChatEvent } from '../../core/event.ts';
 import { GatewayError } from '../../core/error.ts';
 import { plainMessage } from '../failure.ts';
-import { fields, list, text } from '../json.ts';
+import { entry, fields, list, text } from '../json.ts';
 import type { AnswerHead, Decoder, Frame, WireTarget } from '../wire.ts';
 import { createChoiceReader, isFailure } from './answer-choice.ts';
 import type { ChoiceReader } from './answer-choice.ts';
@@ -86,7 +86,7 @@ function createAnswer({ request, target, head, passes }: AnswerContext): Answer 
   function start(body: Fields, out: ChatEvent[]): void {
     started = true;
     const { id, created, system_fingerprint: fingerprint, service_tier: tier } = body;
-    const serviceTier = typeof tier === 'string' ? TIERS[tier] : undefined;
+    const serviceTier = entry(TIERS, text(tier));
     out.push({
       type: 'start',
       id: typeof id === 'string' && id !== '' ? id : head.id,

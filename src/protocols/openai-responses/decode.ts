@@ -13,7 +13,7 @@ import type { ChatResponse, StopReason } from '../../core/chat.ts';
 import { createFolder } from '../../core/event.ts';
 import type { Batch, ChatEvent } from '../../core/event.ts';
 import { GatewayError } from '../../core/error.ts';
-import { count, fields, list, text } from '../json.ts';
+import { count, entry, fields, list, text } from '../json.ts';
 import type { AnswerHead, Decoder, Frame } from '../wire.ts';
 import { brokenStream, errorInside, notAnAnswer } from './errors.ts';
 import { createCall, createMessage, createOpaque, createReasoning, createUnknownCall, createWrapper, WRAPPERS } from './items.ts';
@@ -81,6 +81,16 @@ const TAKEN: ReadonlySet<string> = new Set([
   'response.output_text.annotation.added',
   'error',
 ]);
+
+/** In the contract's words; "auto" is what was asked for, not what was given. */
+const TIERS: Readonly<Record<string, string>> = {
+  default: 'default',
+  standard: 'default',
+  flex: 'flex',
+  scale: 'scale',
+  priority: 'priority',
+  fast: 'fast',
+};
 
 const NOTHING: Batch = { events: [] };
 
@@ -224,15 +234,14 @@ function createReader(asked: Asked): Reader {
     if (Array.isArray(response.tools)) given = list(response.tools);
     if (started) return;
     started = true;
-    const tier = text(response.service_tier);
+    const tier = entry(TIERS, text(response.service_tier));
     const created = count(response.created_at) ?? 0;
     answer.emit({
       type: 'start',
       id: head.id,
       model: asked.model,
       created: created > 0 ? Math.floor(created) : head.created,
-      // "auto" is what was asked for, not what was given
-      ...(tier === undefined || tier === 'auto' ? {} : { serviceTier: tier }),
+      ...(tier === undefined ? {} : { serviceTier: tier }),
     });
   }
 

@@ -1,7 +1,7 @@
 /** The provider's words for what went wrong, with the status that belongs to them. */
 import { GatewayError } from '../../core/error.ts';
 import { jsonOf, plainMessage, reportedError, retryAfterOf } from '../failure.ts';
-import { fields, text } from '../json.ts';
+import { entry, fields, text } from '../json.ts';
 import type { Failure } from '../wire.ts';
 
 /** Codes and types of errors that come inside of an answer, where no status tells what they are. */
@@ -52,8 +52,8 @@ export function errorInside(error: unknown): GatewayError {
 
 function statusOf({ code, type, status }: ReturnType<typeof read>): number {
   if (status !== undefined) return status;
-  const byCode = STATUS[code ?? ''] ?? (ABOUT_IMAGES.test(code ?? '') ? 400 : undefined);
-  return byCode ?? STATUS[type ?? ''] ?? 500;
+  const byCode = entry(STATUS, code) ?? (ABOUT_IMAGES.test(code ?? '') ? 400 : undefined);
+  return byCode ?? entry(STATUS, type) ?? 500;
 }
 
 function read(error: unknown) {

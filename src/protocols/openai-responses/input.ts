@@ -1,6 +1,6 @@
 /** The conversation as input items. Instructions stay messages: `json_object` needs the word "JSON" among those, and their order counts. */
 import type { Block, ChatRequest, Message, ProviderState, RefusalBlock, SpeechBlock, TextBlock } from '../../core/chat.ts';
-import { fields, list, text } from '../json.ts';
+import { entry, fields, list, text } from '../json.ts';
 import { customInput } from '../reshape/custom-tools.ts';
 import type { WireTarget } from '../wire.ts';
 import { createCallIds } from './call-ids.ts';
@@ -202,7 +202,7 @@ function writeOpaque(data: unknown, { quirks, answers }: Writing): Item | undefi
   const { id, ...item } = fields(data);
   const type = text(item.type);
   if (type === undefined || quirks.ownItems === false) return undefined;
-  const answer = ANSWERED_BY[type];
+  const answer = entry(ANSWERED_BY, type);
   if (answer !== undefined && !answers.has(`${answer} ${String(item.call_id ?? id)}`) && item.execution !== 'server') return undefined;
   return quirks.unstableItemIds || text(id) === undefined ? item : { id, ...item };
 }

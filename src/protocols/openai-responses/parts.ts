@@ -2,6 +2,7 @@
 import type { Block, CacheMark, FileBlock } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import type { OpenAIResponsesQuirks } from './quirks.ts';
+import { entry } from '../json.ts';
 
 export type Part = Readonly<Record<string, unknown>>;
 
@@ -50,7 +51,7 @@ function filePart({ filename, data, fileId }: FileBlock): Part {
   const type = mediaType(data, filename);
   const url = data.startsWith('data:') ? data : `data:${type};base64,${data}`;
   // a file that comes as data needs a name
-  return { type: 'input_file', filename: filename ?? `file.${EXTENSIONS[type] ?? 'bin'}`, file_data: url };
+  return { type: 'input_file', filename: filename ?? `file.${entry(EXTENSIONS, type) ?? 'bin'}`, file_data: url };
 }
 
 const EXTENSIONS: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /** What an answer cost, as far as the provider says. */
 import type { Usage } from '../../core/chat.ts';
-import { count, fields, text } from '../json.ts';
+import { count, entry, fields, text } from '../json.ts';
 
 /** Items of tools that the provider runs itself, and what the tool is called. */
 const TOOLS: Readonly<Record<string, string>> = {
@@ -21,9 +21,9 @@ export function countedTool(item: Readonly<Record<string, unknown>>): string | u
   const type = text(item.type) ?? '';
   if (type === 'web_search_call') {
     const action = text(fields(item.action).type) ?? 'search';
-    return action === 'search' ? TOOLS[type] : undefined;
+    return action === 'search' ? entry(TOOLS, type) : undefined;
   }
-  return TOOLS[type] ?? (type === 'custom_tool_call' ? text(item.name) : undefined);
+  return entry(TOOLS, type) ?? (type === 'custom_tool_call' ? text(item.name) : undefined);
 }
 
 /** Ticks, in which the charge of `cost_in_usd_ticks` is counted: https://docs.x.ai/developers/cost-tracking */
@@ -74,7 +74,7 @@ function chargedTools(
   const calls = fields(response.usage).tool_calls_details;
   if (typeof calls === 'object' && calls !== null) {
     const told = Object.entries(fields(calls)).map(
-      ([name, run]) => [PERPLEXITYS[name] ?? name, count(fields(run).invocation) ?? 0] as const,
+      ([name, run]) => [entry(PERPLEXITYS, name) ?? name, count(fields(run).invocation) ?? 0] as const,
     );
     return withoutZeros(told);
   }

@@ -1,6 +1,7 @@
 /** A model as its provider lists it. */
 import type { Capabilities, Pricing } from '../../core/call.ts';
 import { count } from '../../protocols/json.ts';
+import { entry } from '../../protocols/json.ts';
 
 /** What the list does not say is absent. */
 export interface ListedModel {
@@ -39,7 +40,7 @@ export function seconds(value: unknown): number | undefined {
 
 /** `text`, `image`, `audio`, `video`, `file`, whatever a list calls them; others are left out. */
 export function modalities(values: readonly unknown[]): readonly string[] | undefined {
-  const named = values.flatMap((value) => MODALITIES[String(value).toLowerCase()] ?? []);
+  const named = values.flatMap((value) => entry(MODALITIES, String(value).toLowerCase()) ?? []);
   return named.length > 0 ? [...new Set(named)] : undefined;
 }
 

@@ -88,6 +88,9 @@ test('several: each request asks for one choice, with a seed of its own', () => 
   const request = accept({ n: 3, seed: 7 });
   assert.deepEqual([requestFor(request, 2).n, requestFor(request, 2).sampling.seed, request.n], [1, 9, 3]);
   assert.equal(requestFor(accept({ n: 3 }), 2).sampling.seed, undefined);
+  // and so in the client's own words, which some wires go by
+  assert.deepEqual([requestFor(request, 2).raw['seed'], request.raw['seed']], [9, 7]);
+  assert.equal('seed' in requestFor(accept({ n: 3 }), 2).raw, false);
 });
 
 test('merge: a source is asked for more only when what it gave was taken', async () => {

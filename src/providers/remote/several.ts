@@ -8,9 +8,11 @@ import { mergeInOrder } from './merge.ts';
 
 /** The request for the choice of this index. A seed is moved on with it: the same one would give the same text. */
 export function requestFor(request: ChatRequest, index: number): ChatRequest {
-  const { seed } = request.sampling;
-  const sampling = seed === undefined ? request.sampling : { ...request.sampling, seed: seed + index };
-  return { ...request, n: 1, sampling };
+  const { sampling, raw } = request;
+  if (sampling.seed === undefined) return { ...request, n: 1 };
+  const seed = sampling.seed + index;
+  // some wires write what the client wrote
+  return { ...request, n: 1, sampling: { ...sampling, seed }, raw: { ...raw, seed } };
 }
 
 /** The replies of all choices as one. Streams are read as their reader goes on; `leave` is called when that ends early. */
