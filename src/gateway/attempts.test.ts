@@ -22,7 +22,8 @@ const response = (text: string, reason: 'stop' | 'content_filter' = 'stop'): Cha
   usage: { promptTokens: 1, completionTokens: 1, cachedTokens: 0, reasoningTokens: 0 },
 });
 
-type Move = string | GatewayError | 'never' | Reply | ((call: Call) => Promise<Reply>);
+/** A text: an answer; `never`: none. */
+type Move = string | GatewayError | Reply | ((call: Call) => Promise<Reply>);
 
 const whole = (text: string): Reply => ({ kind: 'full', response: response(text), ignored: [] });
 
@@ -237,7 +238,11 @@ test('attempts: the whole request has one deadline, waits included, and streams 
 
 test('attempts: a client that leaves ends the attempt, or the wait for the next one, at once', async () => {
   let seen: AbortSignal | undefined;
-  const busy = world({ a: [async ({ signal }) => ((seen = signal), new Promise<never>(() => undefined))] });
+  const hangs = async ({ signal }: Call): Promise<Reply> => {
+    seen = signal;
+    return new Promise<never>(() => undefined);
+  };
+  const busy = world({ a: [hangs] });
   const running = busy.answer();
   await new Promise(setImmediate);
   busy.leaving.abort(failed('cancelled'));
@@ -340,4 +345,36 @@ test('attempts: where the reader leaves, an answer is ended, or read on for its 
     assert.equal(call.trace.attempts[0]?.usage !== undefined, drains);
     assert.equal(health.of('a').inFlight, 0);
   }
+});
+
+const cutAfter = (text: string): Reply => streamed([...unfold(response(text)).slice(0, 3), { type: 'error', error: failed('upstream') }]);
+
+test('attempts: where the route says so, another target goes on with a text that broke off, and nothing is shown twice', async () => {
+  const asked: unknown[] = [];
+  const goOn =
+    (text: string) =>
+    async ({ request }: Call): Promise<Reply> => {
+      asked.push(request.messages.at(-1), (request.raw['messages'] as unknown[]).at(-1));
+      return streamed(unfold(response(text)));
+    };
+  const setting = { policy: { continues: true }, body: { stream: true } };
+  for (const [rest, wanted] of [
+    [' world.', 'Hello there world.'],
+    ['Hello there, says another.', 'Hello there, says another.'],
+    ['Hello again.', 'Hello thereHello again.'],
+    ['Hello', 'Hello thereHello'],
+  ] as const) {
+    const { answer, textOf, outcomes } = world({ a: [cutAfter('Hello there')], b: [goOn(rest)] }, setting);
+    assert.equal(await textOf(answer()), wanted);
+    assert.deepEqual(outcomes(), ['failed', 'answered']);
+  }
+  assert.deepEqual(asked.slice(0, 2), [
+    { role: 'assistant', blocks: [{ type: 'text', text: 'Hello there' }] },
+    { role: 'assistant', content: 'Hello there' },
+  ]);
+  const nobody = world({ a: [cutAfter('Hello')] }, setting);
+  await assert.rejects(nobody.textOf(nobody.answer()), { message: 'upstream happened' });
+  const tools = world({ a: [cutAfter('Hello')], b: ['x'] }, { ...setting, body: { stream: true, logprobs: true } });
+  await assert.rejects(tools.textOf(tools.answer()), { message: 'upstream happened' });
+  assert.deepEqual(tools.asked, ['a']);
 });

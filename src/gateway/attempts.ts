@@ -6,6 +6,7 @@ import { until } from './admission.ts';
 import { shown, startAttempt } from './attempt.ts';
 import type { Attempted } from './attempt.ts';
 import { orderTargets } from './balance.ts';
+import { continued, continuing, mayContinue } from './continue.ts';
 import type { HealthBook, Ticket } from './health.ts';
 import { firstToAnswer } from './hedge.ts';
 import type { Line } from './line.ts';
@@ -35,8 +36,9 @@ export function createAttempts(parts: AttemptsParts): (route: Route, call: Call)
     const { signal, done } = withDeadline(given.signal, route.policy.wholeMs);
     const call = { ...given, signal };
     try {
-      const reply = await answer({ ...parts, route, call, failures });
-      return until(reply, done);
+      const work = { ...parts, route, call, failures };
+      const reply = await answer(work);
+      return until(goingOn(reply, work), done);
     } catch (cause) {
       done();
       throw cause;
@@ -98,6 +100,22 @@ async function answer(work: Work): Promise<Reply> {
   }
   if (withheld) return withheld;
   throw failure ?? nobodyReady(work, prospects);
+}
+
+/** The same reply, which another target continues where the first one breaks off and the route allows it. */
+function goingOn(reply: Reply, work: Work): Reply {
+  const { route, call } = work;
+  if (!route.policy.continues || reply.kind === 'full' || !mayContinue(call.request)) return reply;
+  const resume = async (text: string): Promise<Reply> => {
+    const { attempts: made } = call.trace;
+    const broken = call.trace.answeredBy?.target;
+    const targets = route.targets.filter(({ key }) => key !== broken);
+    const attempts = route.policy.attempts - made.length;
+    if (targets.length === 0 || attempts < 1) throw new GatewayError('upstream', 'Nobody is left to go on.');
+    const rest = { ...route, targets, policy: { ...route.policy, attempts } };
+    return answer({ ...work, route: rest, call: { ...call, request: continuing(call.request, text) } });
+  };
+  return { ...reply, batches: continued(reply.batches, call, resume) };
 }
 
 /** A reply that nobody will read. */
