@@ -41,6 +41,7 @@ export function continued(batches: AsyncIterable<Batch>, call: Call, resume: (te
   let join: ((events: readonly ChatEvent[]) => ChatEvent[]) | undefined;
   /** What broke the stream, after what came before it has been passed on. */
   let failure: GatewayError | undefined;
+  let ended = false;
 
   const goOn = async (): Promise<boolean> => {
     const shown = watch.shown();
@@ -63,7 +64,11 @@ export function continued(batches: AsyncIterable<Batch>, call: Call, resume: (te
   };
 
   const next = async (): Promise<IteratorResult<Batch>> => {
-    if (failure && !(await goOn())) return { done: false, value: { events: [{ type: 'error', error: failure }] } };
+    if (ended) return { done: true, value: undefined };
+    if (failure && !(await goOn())) {
+      ended = true;
+      return { done: false, value: { events: [{ type: 'error', error: failure }] } };
+    }
     const result = await read();
     if (result.done === true) return result;
     const events: ChatEvent[] = [];
