@@ -82,6 +82,10 @@ function check(given: Given, problems: string[]): Given | undefined {
   const value = given.text ? fromText(String(given.value), schema) : given.value;
   if (schema.type === 'object') return checkTree({ ...given, value }, schema, problems);
   if (Array.isArray(value) && schema.type === 'array') return checkList({ ...given, value }, schema, problems);
+  if (schema.unit === 'bytes' && isSize(value) && !withinSize(byteCount(value), schema)) {
+    problems.push(`${given.where}: ${given.path}: must be from 1 byte to ${sizeText(schema.maximum ?? 0)}, not ${show(value)}`);
+    return undefined;
+  }
   if (!Value.Check(schema, value)) {
     problems.push(`${given.where}: ${given.path}: must be ${describe(schema)}${SECRET.has(given.path) ? '' : `, not ${show(value)}`}`);
     return undefined;
@@ -90,18 +94,18 @@ function check(given: Given, problems: string[]): Given | undefined {
     problems.push(`${given.where}: ${given.path}: must be at most 24 days, not ${show(value)}`);
     return undefined;
   }
-  if (schema.unit === 'bytes' && !withinSize(byteCount(value as string | number))) {
-    problems.push(`${given.where}: ${given.path}: must be from 1 byte to 256MiB, not ${show(value)}`);
-    return undefined;
-  }
   return { ...given, value };
 }
 
 /** What timers can count. */
 const LONGEST = 24 * 86_400_000;
 
-/** A body becomes one string, and strings have a limit of their own (512 MiB in V8). */
-const withinSize = (bytes: number): boolean => bytes >= 1 && bytes <= 256 * SIZES.MiB;
+const isSize = (value: unknown): value is string | number =>
+  typeof value === 'string' ? BYTES.test(value) : typeof value === 'number' && Number.isInteger(value);
+
+const withinSize = (bytes: number, { minimum = 0, maximum = 0 }: SchemaNode): boolean => bytes >= minimum && bytes <= maximum;
+
+const sizeText = (bytes: number): string => (bytes < SIZES.GiB ? `${bytes / SIZES.MiB}MiB` : `${bytes / SIZES.GiB}GiB`);
 
 const SECRET: ReadonlySet<string> = new Set(['keys', 'hub.token', 'metrics.key']);
 
@@ -241,6 +245,14 @@ function assemble({ given, env, file, problems }: Parts): Config {
       },
       maxInFlight: get('routing.maxInFlight'),
       queue: get('routing.queue'),
+    },
+    cache: {
+      enabled: get('cache.enabled'),
+      perRequest: get('cache.perRequest'),
+      maxBytes: byteCount(get('cache.maxBytes')),
+      ttlMs: ms('cache.ttl'),
+      models: [...get<readonly string[]>('cache.models')],
+      share: get('cache.share'),
     },
     engine: {
       contextSize: get('engine.contextSize'),

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
 
 export const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
+export const BYTES = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/;
 /** How a setting's written form becomes its value. */
 export type Unit = 'duration' | 'bytes';
 
@@ -14,6 +15,21 @@ export interface Extras {
 
 export const duration = (fallback: string, description: string) =>
   Type.Unsafe<string>({ type: 'string', pattern: DURATION.source, default: fallback, description, unit: 'duration' satisfies Unit });
+
+/** A body becomes one string, and strings have a limit of their own (512 MiB in V8). */
+const LARGEST_TEXT = 256 * 1024 ** 2;
+
+/** A size, at most as large as one text can be, or `maximum` bytes. */
+export const bytes = (fallback: string, description: string, maximum = LARGEST_TEXT) =>
+  Type.Unsafe<string | number>({
+    type: ['string', 'integer'],
+    pattern: BYTES.source,
+    minimum: 1,
+    maximum,
+    default: fallback,
+    description,
+    unit: 'bytes' satisfies Unit,
+  });
 
 /** One of a few words. */
 export const oneOf = <T extends string>(values: readonly T[], extras: Extras) => Type.Unsafe<T>({ enum: [...values], ...extras });

@@ -4,25 +4,14 @@
  */
 import { Type } from 'typebox';
 
+import { CACHE } from './schema-cache.ts';
 import { MODEL_NAMES, PROVIDERS } from './schema-providers.ts';
 import { ROUTES, ROUTING } from './schema-routing.ts';
-import { DURATION, duration, oneOf, section } from './schema-kit.ts';
+import { BYTES, DURATION, bytes, duration, oneOf, section } from './schema-kit.ts';
 import type { SchemaNode, Unit } from './schema-kit.ts';
 
 export type { SchemaNode } from './schema-kit.ts';
-export { DURATION } from './schema-kit.ts';
-
-export const BYTES = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/;
-
-const bytes = (fallback: string, description: string) =>
-  Type.Unsafe<string | number>({
-    type: ['string', 'integer'],
-    pattern: BYTES.source,
-    minimum: 1,
-    default: fallback,
-    description,
-    unit: 'bytes' satisfies Unit,
-  });
+export { BYTES, DURATION } from './schema-kit.ts';
 
 const autoOr = (minimum: number, maximum: number, description: string) =>
   Type.Unsafe<number | 'auto'>({ anyOf: [{ const: 'auto' }, { type: 'integer', minimum, maximum }], default: 'auto', description });
@@ -154,6 +143,7 @@ export const CONFIG_SCHEMA = section(
       'Which models there are, and what they are called.',
     ),
     routing: ROUTING,
+    cache: CACHE,
     engine: ENGINE,
     hub: section(
       {

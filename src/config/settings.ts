@@ -67,6 +67,16 @@ export interface MetricsSettings {
   readonly keySha256: string | undefined;
 }
 
+/** Which answers are given again. Times in milliseconds, 0 is no limit. */
+export interface CacheSettings {
+  readonly enabled: boolean;
+  readonly perRequest: boolean;
+  readonly maxBytes: number;
+  readonly ttlMs: number;
+  readonly models: readonly string[];
+  readonly share: boolean;
+}
+
 /** A text that neither JSON nor the console shows. */
 export interface Secret {
   reveal(): string;
@@ -90,6 +100,7 @@ export interface Config {
     readonly routes: Readonly<Record<string, RouteSettings>>;
   };
   readonly routing: RoutingSettings;
+  readonly cache: CacheSettings;
   readonly engine: EngineSettings;
   readonly hub: { readonly url: string; readonly token: Secret | undefined };
   readonly log: LogSettings;
