@@ -9,6 +9,7 @@ import type { SchemaNode, Setting } from './config/schema.ts';
 import { fromEnv, readKeys } from './config/keys.ts';
 import { faultsOf, pathText } from './config/nested.ts';
 import { isLoopback, LOCAL } from './config/loopback.ts';
+import { ConfigError } from './config/problems.ts';
 import type { Config, Secret } from './config/settings.ts';
 import { readEnv, readFlags, readYaml } from './config/sources.ts';
 import { readMetrics } from './config/metrics.ts';
@@ -18,6 +19,8 @@ import type { Given, Source } from './config/sources.ts';
 import { planProviders } from './providers/configured.ts';
 import type { ProviderSettings } from './providers/configured.ts';
 
+export { ConfigError } from './config/problems.ts';
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 export interface ConfigSources {
@@ -26,17 +29,6 @@ export interface ConfigSources {
   readonly env: Env;
   /** By the names of `CONFIG_FLAGS`; an absent flag may be `undefined`. */
   readonly flags: Readonly<Record<string, string | number | boolean | undefined>>;
-}
-
-/** Everything that is wrong with a configuration, a line for each, with the file and line or the variable it stands in. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
-  }
 }
 
 /** Reads and checks the whole configuration. Throws a ConfigError that lists every problem. */
@@ -56,11 +48,17 @@ export function loadConfig({ file, env, flags }: ConfigSources): Config {
 
 const NOTHING: Source = { given: [], problems: [] };
 
-function findFile(file: string | undefined, env: Env): string | undefined {
+/** Where the file may be, absolute: the first of these that is there is read. One that was named must be there. */
+export function filePlaces(file: string | undefined, env: Env): { readonly places: readonly string[]; readonly named: boolean } {
   const named = file ?? (env['PARLANCE_CONFIG'] === '' ? undefined : env['PARLANCE_CONFIG']);
-  if (named !== undefined) return resolve(named);
+  if (named !== undefined) return { places: [resolve(named)], named: true };
   const home = env['XDG_CONFIG_HOME'] || join(homedir(), '.config');
-  return [resolve('parlance.yaml'), join(home, 'parlance', 'parlance.yaml')].find((candidate) => existsSync(candidate));
+  return { places: [resolve('parlance.yaml'), join(home, 'parlance', 'parlance.yaml')], named: false };
+}
+
+function findFile(file: string | undefined, env: Env): string | undefined {
+  const { places, named } = filePlaces(file, env);
+  return named ? places[0] : places.find((place) => existsSync(place));
 }
 
 function readFile(path: string): Source {
