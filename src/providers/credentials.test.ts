@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GatewayError } from '../core/error.ts';
-import { blot, createAuthorizer, findKey } from './credentials.ts';
+import { blot, createAuthorizer, findKey, secretsOf } from './credentials.ts';
 import type { AuthorizerOptions } from './credentials.ts';
 import type { OutgoingCall } from './provider.ts';
 
@@ -62,4 +62,16 @@ test('credentials: blot takes secrets out wherever they stand, the longer first'
 
 test('credentials: blot leaves stand-ins for keys alone, which are parts of words', () => {
   assert.equal(blot('none of the models of ollama', [secret('none'), secret('ollama'), secret('')]), 'none of the models of ollama');
+});
+
+test('credentials: keys of the environment are as secret as those of the configuration, and so are headers that hold any', () => {
+  const env = { FIRST_KEY: 'from-environment', OTHER: 'no-secret-at-all' };
+  const headers = { 'x-api-token': 'from-header', 'x-team': 'a-team-of-ours' };
+  const secrets = secretsOf({ key: secret('from-configuration'), keyEnv: ['FIRST_KEY', 'SECOND_KEY'], env }, headers);
+  assert.deepEqual(
+    secrets.map((one) => one.reveal()),
+    ['from-configuration', 'from-environment', 'from-header'],
+  );
+  const text = 'from-environment from-header from-configuration no-secret-at-all a-team-of-ours';
+  assert.equal(blot(text, secrets), '[key] [key] [key] no-secret-at-all a-team-of-ours');
 });

@@ -79,6 +79,16 @@ function missing(keyEnv: readonly string[], optional: boolean): string | undefin
   return usual === undefined ? `has no API key: give it one in the configuration.` : `has no API key: set ${usual}.`;
 }
 
+/** Headers whose values are as secret as a key. */
+const SECRET_HEADER = /auth|key|token|secret|cookie|credential|password/i;
+
+/** All that a provider is told and nobody else may be: keys, whether the configuration has them or the environment, and headers. */
+export function secretsOf({ key, keyEnv = [], env }: KeySource, headers: Readonly<Record<string, string>>): readonly Secret[] {
+  const written = Object.entries(headers).flatMap(([name, value]) => (SECRET_HEADER.test(name) ? [value] : []));
+  const texts = [...keyEnv.map((name) => env[name] ?? ''), ...written].filter((text) => text !== '');
+  return [...(key ? [key] : []), ...texts.map((text) => ({ reveal: () => text }))];
+}
+
 /** Shorter ones (`none`, `ollama`) are no secrets, and are parts of words. */
 const SHORTEST_SECRET = 8;
 

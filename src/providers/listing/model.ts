@@ -1,7 +1,6 @@
 /** A model as its provider lists it. */
 import type { Capabilities, Pricing } from '../../core/call.ts';
-import { count } from '../../protocols/json.ts';
-import { entry } from '../../protocols/json.ts';
+import { count, entry } from '../../protocols/json.ts';
 
 /** What the list does not say is absent. */
 export interface ListedModel {

@@ -2,7 +2,7 @@
 import { withMessage } from '../../core/error.ts';
 import type { GatewayError } from '../../core/error.ts';
 import type { PlannedProvider } from '../configured.ts';
-import { blot, createAuthorizer } from '../credentials.ts';
+import { blot, createAuthorizer, secretsOf } from '../credentials.ts';
 import type { Env, Secret } from '../credentials.ts';
 import type { Provider } from '../provider.ts';
 
@@ -14,13 +14,9 @@ export interface BuiltProvider {
   readonly scrub: (error: GatewayError) => GatewayError;
 }
 
-/** Headers whose values are as secret as a key. */
-const SECRET_HEADER = /auth|key|token|secret|cookie|credential|password/i;
-
 /** The provider with what it needs to prove who we are. Nothing is asked for yet; `env` is where clouds look for credentials. */
 export function buildProvider({ key, keyEnv, region, ...planned }: KeyedProvider, env: Env): BuiltProvider {
   const authorize = createAuthorizer({ provider: planned.id, auth: planned.auth, key, keyEnv, region, env });
-  const secretHeaders = Object.entries(planned.headers).filter(([name]) => SECRET_HEADER.test(name));
-  const secrets = [...(key ? [key] : []), ...secretHeaders.map(([, value]) => ({ reveal: () => value }))];
+  const secrets = secretsOf({ key, keyEnv, env }, planned.headers);
   return { provider: { ...planned, authorize }, scrub: (error) => withMessage(error, blot(error.message, secrets)) };
 }

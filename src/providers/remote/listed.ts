@@ -30,6 +30,8 @@ export interface ListParts {
   readonly http: Http;
   readonly times: ListTimes;
   readonly now: () => number;
+  /** Takes the secrets of this provider out of an error that it sent. */
+  readonly scrub: (error: GatewayError) => GatewayError;
   /** Told of a list that could not be had. */
   readonly failed: (provider: string, error: GatewayError) => void;
   /** Ends with the server. */
@@ -53,7 +55,7 @@ export function createListedModels(provider: Provider, parts: ListParts): Listed
           known = models;
           fetchedAt = now();
         },
-        (cause: unknown) => parts.failed(provider.id, toGatewayError(cause)),
+        (cause: unknown) => parts.failed(provider.id, parts.scrub(toGatewayError(cause))),
       )
       .finally(() => {
         running = undefined;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { GatewayError, withMessage } from '../../core/error.ts';
 import type { Http, HttpAnswer } from '../http.ts';
 import type { Provider } from '../provider.ts';
 import type { ListTimes } from './listed.ts';
@@ -48,7 +49,7 @@ function world(lists: readonly (readonly string[] | Error | 'silence')[], provid
     {
       http,
       inlineImages: async (request) => request,
-      scrub: (error) => error,
+      scrub: (error) => withMessage(error, error.message.replaceAll('s3cret', '[key]')),
       times: TIMES,
       now: () => clock,
       failed: (id, error) => failed.push(`${id}: ${error.message}`),
@@ -94,6 +95,12 @@ test('source: a provider that is down does not break the list, and is not asked 
   assert.equal(asked.length, 1);
   pass(100);
   assert.deepEqual(await ids(), ['p/mine', 'p/a']);
+});
+
+test('source: what a provider says of our key where it refuses the list is not told', async () => {
+  const { ids, failed } = world([new GatewayError('upstream', 'Wrong key: s3cret')]);
+  await ids();
+  assert.deepEqual(failed, ['p: Wrong key: [key]']);
 });
 
 test('source: a provider that does not answer is not waited for longer than patience lasts', async () => {
