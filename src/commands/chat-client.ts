@@ -54,16 +54,20 @@ function isRefused(cause: unknown): boolean {
 }
 
 async function request(api: Api, path: string, init: RequestInit): Promise<Response> {
+  const response = await send(api, path, init);
+  if (response.ok) return response;
+  throw new Error(await failureText(response, api));
+}
+
+/** The response of any status. */
+async function send(api: Api, path: string, init: RequestInit): Promise<Response> {
   const headers = { ...(api.key === undefined ? {} : { authorization: `Bearer ${api.key}` }), 'content-type': 'application/json' };
-  let response: Response;
   try {
-    response = await fetch(`${api.url}/v1${path}`, { ...init, headers });
+    return await fetch(`${api.url}/v1${path}`, { ...init, headers });
   } catch (cause) {
     init.signal?.throwIfAborted();
     throw new Error(`${api.url} cannot be reached (${reasonOf(cause)})`, { cause });
   }
-  if (response.ok) return response;
-  throw new Error(await failureText(response, api));
 }
 
 function reasonOf(cause: unknown): string {
@@ -86,15 +90,39 @@ async function failureText(response: Response, api: Api): Promise<string> {
   return `${api.url} answers ${response.status}, and not as a chat completions server does`;
 }
 
-/** The ids of the server's models. */
-export async function listModels(api: Api, signal: AbortSignal): Promise<readonly string[]> {
+export interface ApiModel {
+  readonly id: string;
+  /** Parlance's field: who runs it, where that is not the server itself. */
+  readonly provider?: string;
+}
+
+/** The server's models. */
+export async function listModels(api: Api, signal: AbortSignal): Promise<readonly ApiModel[]> {
   const response = await request(api, '/models', { signal });
   const data = field(await response.json(), 'data');
   if (!Array.isArray(data)) throw new Error(`${api.url} does not list its models`);
-  return data.flatMap((model: unknown) => {
-    const id = field(model, 'id');
-    return typeof id === 'string' ? [id] : [];
-  });
+  return data.flatMap((model: unknown) => readModel(model) ?? []);
+}
+
+/** The model of this name, which need not be in the list; undefined where the server does not say that it has it. */
+export async function findModel(api: Api, name: string, signal: AbortSignal): Promise<ApiModel | undefined> {
+  const response = await send(api, `/models/${name.split('/').map(encodeURIComponent).join('/')}`, { signal });
+  const text = await response.text();
+  if (!response.ok) return undefined;
+  try {
+    return readModel(JSON.parse(text));
+  } catch (cause) {
+    // other servers answer unknown paths with a page of their own
+    if (cause instanceof SyntaxError) return undefined;
+    throw cause;
+  }
+}
+
+function readModel(model: unknown): ApiModel | undefined {
+  const id = field(model, 'id');
+  const provider = field(model, 'provider');
+  if (typeof id !== 'string') return undefined;
+  return { id, ...(typeof provider === 'string' ? { provider } : {}) };
 }
 
 /** Share of a model that is loaded, 0 to 1, while Parlance loads it; undefined where it does not, or does not say. */

@@ -1,15 +1,22 @@
 /** A conversation in the terminal: what is typed, what is answered, and the commands between. */
 import { nearest } from '../core/nearest.ts';
 import { answer } from './chat-answer.ts';
-import { listModels, type Api, type ChatTurn } from './chat-client.ts';
+import { findModel, listModels, type Api, type ApiModel, type ChatOptions, type ChatTurn } from './chat-client.ts';
 import { openKeyboard, type Keyboard } from './chat-input.ts';
 import { EXIT, messageOf, printable, styleFor, tableText, writeError, writeLine, type Io } from './output.ts';
 
 export interface Settings {
-  readonly model: string;
+  readonly model: ApiModel;
   readonly system?: string | undefined;
-  readonly temperature?: number | undefined;
+  /** For a model; undefined is the server's default. */
+  readonly temperature: (model: ApiModel) => number | undefined;
   readonly maxTokens?: number | undefined;
+}
+
+/** What is asked, in the settings' way. */
+export function optionsOf({ model, system, temperature, maxTokens }: Settings, turns: readonly ChatTurn[]): ChatOptions {
+  const head: readonly ChatTurn[] = system === undefined ? [] : [{ role: 'system', content: system }];
+  return { model: model.id, temperature: temperature(model), maxTokens, messages: [...head, ...turns] };
 }
 
 interface Session {
@@ -46,7 +53,7 @@ export async function converse(io: Io, api: Api, settings: Settings): Promise<nu
   const keyboard = openKeyboard(io);
   const session: Session = { io, api, keyboard, settings, turns: [] };
   const style = styleFor(io, 'stdout');
-  writeLine(io.stdout, style.dim(`${printable(settings.model)}; /help shows what can be done, Ctrl-D ends.`));
+  writeLine(io.stdout, style.dim(`${printable(settings.model.id)}; /help shows what can be done, Ctrl-D ends.`));
   let interrupts = 0;
   try {
     for (;;) {
@@ -97,13 +104,12 @@ async function say(session: Session, text: string): Promise<void> {
   const stop = new AbortController();
   const release = keyboard.whileBusy(() => stop.abort());
   const user: ChatTurn = { role: 'user', content: text };
-  const head: readonly ChatTurn[] = settings.system === undefined ? [] : [{ role: 'system', content: settings.system }];
   let wrote = false;
   try {
     const given = await answer({
       io,
       api,
-      options: { ...settings, messages: [...head, ...turns, user] },
+      options: optionsOf(settings, [...turns, user]),
       signal: stop.signal,
       showReasoning: true,
       write(part) {
@@ -141,13 +147,13 @@ function clear(session: Session): boolean {
 
 async function model(session: Session, id: string): Promise<boolean> {
   const { io, api, settings } = session;
-  const ids = await listModels(api, AbortSignal.timeout(10_000));
+  const models = await listModels(api, AbortSignal.timeout(10_000));
   if (id === '') {
-    writeLine(io.stdout, ids.map((one) => `${one === settings.model ? '*' : ' '} ${printable(one)}`).join('\n'));
+    writeLine(io.stdout, models.map((one) => `${one.id === settings.model.id ? '*' : ' '} ${printable(one.id)}`).join('\n'));
     return false;
   }
-  session.settings = { ...settings, model: resolveModel(id, ids) };
-  writeLine(io.stdout, styleFor(io, 'stdout').dim(`Now ${printable(session.settings.model)}; the conversation goes on.`));
+  session.settings = { ...settings, model: await resolveModel(id, models, api) };
+  writeLine(io.stdout, styleFor(io, 'stdout').dim(`Now ${printable(session.settings.model.id)}; the conversation goes on.`));
   return false;
 }
 
@@ -159,13 +165,20 @@ function system(session: Session, text: string): boolean {
   return false;
 }
 
-/** The id as it is, or the only one that contains it. Throws with the nearest one. */
-export function resolveModel(wanted: string, ids: readonly string[]): string {
-  if (ids.includes(wanted)) return wanted;
-  const part = ids.filter((id) => id.toLowerCase().includes(wanted.toLowerCase()));
-  if (part.length === 1 && part[0] !== undefined) return part[0];
+/**
+ * The model of this id, or the only one whose id contains it, or one that is in no list and that the server knows all the same:
+ * a deployment, an alias. Throws with the nearest id.
+ */
+export async function resolveModel(wanted: string, models: readonly ApiModel[], api: Api): Promise<ApiModel> {
+  const exact = models.find(({ id }) => id === wanted);
+  if (exact) return exact;
+  const part = models.filter(({ id }) => id.toLowerCase().includes(wanted.toLowerCase()));
+  const found = part.length > 0 ? part : [await findModel(api, wanted, AbortSignal.timeout(10_000))];
+  if (found.length === 1 && found[0] !== undefined) return found[0];
+  const ids = models.map(({ id }) => id);
   const near = nearest(wanted, ids);
+  const several = part.map(({ id }) => id).join(', ');
   const hint =
-    part.length > 1 ? `; there are ${part.join(', ')}` : near === undefined ? `; there are ${ids.join(', ')}` : `, did you mean ${near}?`;
+    part.length > 1 ? `; there are ${several}` : near === undefined ? `; there are ${ids.join(', ')}` : `, did you mean ${near}?`;
   throw new Error(`there is no model ${JSON.stringify(wanted)}${ids.length === 0 ? ', nor any other' : hint}`);
 }

@@ -30,22 +30,34 @@ export interface FakeServer {
   close(): Promise<void>;
 }
 
+/** An id, or what a server says of a model. */
+export type FakeModel = string | { readonly id: string; readonly provider?: string };
+
 export interface FakeServerOptions {
-  readonly models?: readonly string[];
+  readonly models?: readonly FakeModel[];
+  /** Models that it knows and does not list. */
+  readonly unlisted?: readonly FakeModel[];
   /** What `/health` says; by default what Parlance says. */
   readonly health?: unknown;
 }
 
-export async function startFakeServer({ models = ['first', 'second/large'], health }: FakeServerOptions = {}): Promise<FakeServer> {
+export async function startFakeServer({
+  models = ['first', 'second/large'],
+  unlisted = [],
+  health,
+}: FakeServerOptions = {}): Promise<FakeServer> {
   const requests: SentRequest[] = [];
   const replies: Reply[] = [];
   const json = (response: ServerResponse, status: number, body: unknown): void => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   };
+  const named = (path: string | undefined) =>
+    [...models, ...unlisted].map(entryOf).find(({ id }) => decodeURIComponent(path ?? '') === `/v1/models/${id}`);
   const server = createServer((request, response) => {
     if (request.url === '/health') json(response, 200, health ?? { status: 'ok', version: '9.9.9' });
     else if (request.url === '/ready') json(response, 200, { status: 'ready', engines: [] });
-    else if (request.url === '/v1/models') json(response, 200, { object: 'list', data: models.map((id) => ({ id, object: 'model' })) });
+    else if (request.url === '/v1/models') json(response, 200, { object: 'list', data: models.map(entryOf) });
+    else if (named(request.url)) json(response, 200, named(request.url));
     else if (request.url === '/v1/chat/completions') void complete(request, response);
     else json(response, 404, { error: { message: 'no such page', type: 'invalid_request_error', param: null, code: 'unknown_url' } });
   });
@@ -77,6 +89,8 @@ export async function startFakeServer({ models = ['first', 'second/large'], heal
     },
   };
 }
+
+const entryOf = (model: FakeModel) => ({ object: 'model', ...(typeof model === 'string' ? { id: model } : model) });
 
 function stream(response: ServerResponse, reply: Exclude<Reply, { readonly status: number }>): void {
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });

@@ -151,6 +151,64 @@ test('chat: where another program answers at the address, a server of its own is
   assert.equal(other.requests.length, 0);
 });
 
+test('chat: models of providers keep their own default temperature', async (context) => {
+  const server = await serve(context, { models: [{ id: 'small' }, { id: 'acme/large', provider: 'acme' }] });
+  const env = { PARLANCE_PORT: String(server.port) };
+  await piped(['small'], 'hi', env);
+  await piped(['acme/large'], 'hi', env);
+  await piped(['acme/large', '--temperature', '0.2'], 'hi', env);
+  assert.deepEqual(
+    server.requests.map(({ body }) => body['temperature']),
+    [0.7, undefined, 0.2],
+  );
+});
+
+test('chat: a model that is not listed is taken where the server knows it', async (context) => {
+  const server = await serve(context, { models: ['first'], unlisted: [{ id: 'acme/deploy@1', provider: 'acme' }] });
+  assert.equal((await piped(['acme/deploy@1', '--url', server.url], 'hi')).code, 0);
+  assert.equal(server.requests[0]?.body.model, 'acme/deploy@1');
+  assert.match((await piped(['acme/other', '--url', server.url], 'hi')).err, /there is no model "acme\/other"; there are first/);
+  const without = await serve(context, { models: [], unlisted: ['acme/deploy'] });
+  assert.equal((await piped(['acme/deploy', '--url', without.url], 'hi')).code, 0);
+});
+
+test('chat: a deployment that its provider does not list answers on a server of our own', { timeout: 60_000 }, async (context) => {
+  const other = await serve(context, { health: 'something else' });
+  const upstream = await serve(context);
+  const env = {
+    PARLANCE_PORT: String(other.port),
+    PARLANCE_MODELS_BUILT_IN: 'false',
+    PARLANCE_PROVIDERS: JSON.stringify({ acme: { wire: 'openai-chat', baseUrl: `${upstream.url}/v1`, listModels: false, key: 'k' } }),
+  };
+  const missing = await piped(['acme/some-deployment', '--models-dir', '/does/not/exist'], 'hi', env);
+  assert.match(missing.err, /there is no model "acme\/some-deployment"/, 'where the configuration names the models, others are not there');
+  const open = { ...env, PARLANCE_PROVIDERS: env.PARLANCE_PROVIDERS.replace('"listModels":false,', '') };
+  assert.deepEqual(await piped(['acme/some-deployment', '--models-dir', '/does/not/exist'], 'hi', open), { code: 0, out: 'ok\n', err: '' });
+  assert.deepEqual([upstream.requests[0]?.body.model, upstream.requests[0]?.body['temperature']], ['some-deployment', undefined]);
+});
+
+test('chat: in a conversation the temperature follows the model', async (context) => {
+  const server = await serve(context, { models: [{ id: 'small' }, { id: 'acme/large', provider: 'acme' }] });
+  const io = fakeIo({ terminal: true, env: { NO_COLOR: '1', PARLANCE_PORT: String(server.port) } });
+  const running = main(['chat'], io);
+  await io.shows(/small; \/help/);
+  io.stdin.write('one\r');
+  await io.shows(/ok\n/);
+  io.stdin.write('/model large\r');
+  await io.shows(/Now acme\/large/);
+  io.stdin.write('two\r');
+  await io.shows(/ok\n[^]*ok\n/);
+  io.stdin.write('/exit\r');
+  await running;
+  assert.deepEqual(
+    server.requests.map(({ body }) => [body.model, body['temperature']]),
+    [
+      ['small', 0.7],
+      ['acme/large', undefined],
+    ],
+  );
+});
+
 async function typing(context: TestContext, words: readonly string[] = []) {
   const server = await serve(context);
   const io = fakeIo({ terminal: true, env: { NO_COLOR: '1' } });

@@ -6,15 +6,15 @@ import { createLogger } from '../telemetry/log.ts';
 import { atMostOne, readArgs, UsageError, type Args } from './args.ts';
 import { localUrl } from './chat-address.ts';
 import { answer } from './chat-answer.ts';
-import { listModels, whoAnswers, type Api } from './chat-client.ts';
-import { converse, resolveModel, type Settings } from './chat-session.ts';
+import { listModels, whoAnswers, type Api, type ApiModel } from './chat-client.ts';
+import { converse, optionsOf, resolveModel, type Settings } from './chat-session.ts';
 import { CHAT } from './help-pages.ts';
 import { EXIT, printable, programVersion, writeJson, writeLine, type Io } from './output.ts';
 
 /** Of what is piped in. */
 const MAX_INPUT = 32 * 1024 * 1024;
 
-/** The API's own default of 1 makes small models ramble. Another server keeps its default: some models take no other. */
+/** The API's own default of 1 makes small models ramble. Providers and other servers keep theirs: some models take no other. */
 const TEMPERATURE = 0.7;
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -22,9 +22,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const wanted = atMostOne(args, 'model');
   const url = args.text('url');
   const base = url === undefined ? undefined : baseOf(url);
+  const temperature = args.number('temperature', { min: 0, max: 2 });
   const sampling = {
     system: args.text('system'),
-    temperature: args.number('temperature', { min: 0, max: 2 }) ?? (base === undefined ? TEMPERATURE : undefined),
+    temperature: ({ provider }: ApiModel) => temperature ?? (base === undefined && provider === undefined ? TEMPERATURE : undefined),
     maxTokens: args.number('max-tokens', { min: 1, integer: true }),
   };
   // fetch would refuse it as well, and quote it
@@ -36,11 +37,11 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   if (question?.trim() === '') throw new UsageError('the question from the pipe is empty');
   const { api, server } = await reach({ base, args, config, io });
   try {
-    const ids = await listModels(api, AbortSignal.timeout(10_000));
-    const [first] = ids;
-    if (first === undefined)
+    const models = await listModels(api, AbortSignal.timeout(10_000));
+    const model = wanted === undefined ? models[0] : await resolveModel(wanted, models, api);
+    if (model === undefined)
       throw new Error(`there are no models; parlance models pull hf:USER/REPO downloads one into ${config.models.dir}`);
-    const settings: Settings = { ...sampling, model: wanted === undefined ? first : resolveModel(wanted, ids) };
+    const settings: Settings = { ...sampling, model };
     if (question === undefined) return await converse(io, api, settings);
     return await answerOnce({ io, api, settings, question, json: args.has('json') });
   } finally {
@@ -106,17 +107,12 @@ interface Once {
 async function answerOnce({ io, api, settings, question, json }: Once): Promise<number> {
   const stop = new AbortController();
   const release = io.onInterrupt(() => stop.abort());
-  const { system, ...options } = settings;
-  const messages = [
-    ...(system === undefined ? [] : [{ role: 'system' as const, content: system }]),
-    { role: 'user' as const, content: question },
-  ];
   let last = '\n';
   try {
     const given = await answer({
       io,
       api,
-      options: { ...options, messages },
+      options: optionsOf(settings, [{ role: 'user', content: question }]),
       signal: stop.signal,
       showReasoning: false,
       write(text) {
@@ -129,7 +125,7 @@ async function answerOnce({ io, api, settings, question, json }: Once): Promise<
     if (stop.signal.aborted) return EXIT.interrupted;
     if (json) {
       writeJson(io, {
-        model: settings.model,
+        model: settings.model.id,
         content: given.text,
         ...(given.reasoning === '' ? {} : { reasoning: given.reasoning }),
         finish_reason: given.finish ?? null,

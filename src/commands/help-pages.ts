@@ -40,7 +40,10 @@ export const CHAT: Page = {
     url: { value: 'URL', about: 'Talk to this server, such as http://127.0.0.1:11435, with its own default temperature' },
     key: { value: 'KEY', about: 'API key for it' },
     system: { value: 'TEXT', about: 'System message' },
-    temperature: { value: 'N', about: 'From 0 to 2; the lower, the more predictable. Default: 0.7' },
+    temperature: {
+      value: 'N',
+      about: 'From 0 to 2; the lower, the more predictable. Default: 0.7 for models of this machine, else theirs',
+    },
     'max-tokens': { value: 'N', about: 'Longest answer, in tokens' },
     json: { about: 'With piped input: print the answer, its end and its usage as JSON' },
     ...settingFlags(['models-dir']),
