@@ -118,6 +118,11 @@ test('doctor: where no list is asked for, the credentials alone are looked at', 
   );
 });
 
+test('doctor: a provider that offers no model is warned of', async () => {
+  const [finding] = await check({ acme: own('http://llm.acme.example', { listModels: false }) });
+  assert.deepEqual([finding?.status, finding?.message], ['warn', 'it offers no model']);
+});
+
 test('doctor: --offline asks nobody', async (context) => {
   let asked = 0;
   const server = await upstream(context, () => void asked++);

@@ -61,6 +61,8 @@ async function ask({ provider }: BuiltProvider, http: Http, signal: AbortSignal)
   const host = hostOf(provider.baseUrl);
   const own = provider.models.length;
   const chosen = own === 0 ? '' : `; the configuration names ${own}`;
+  if (provider.onlyDeclared && own === 0)
+    return find('warn', 'it offers no model', 'Name some in its models, or take listModels: false out.');
   if (!provider.listing) {
     // the credentials alone can be looked at
     await provider.authorize({ method: 'GET', url: provider.baseUrl, headers: {}, body: '' }, signal);
