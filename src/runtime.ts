@@ -6,6 +6,7 @@ import { compose } from './core/call.ts';
 import type { Backend, Call, Reply } from './core/call.ts';
 import { GatewayError } from './core/error.ts';
 import type { Admission } from './gateway/admission.ts';
+import { cached } from './gateway/cache.ts';
 import type { HealthBook } from './gateway/health.ts';
 import type { TargetSource } from './gateway/ports.ts';
 import { DEFAULT_POLICY } from './gateway/route.ts';
@@ -65,13 +66,18 @@ interface Local {
 
 /** Builds the runtime of a configuration; `before` is the one whose place it takes. */
 export function createRuntime(config: Config, lasting: Lasting, before?: Runtime): Runtime {
-  const { health, admission, attempts, manager } = lasting;
+  const { health, admission, attempts, manager, log } = lasting;
   const providers = new Map(config.providers.map((planned) => [planned.id, heldOf(planned, lasting, before?.parts.providers)]));
   const local = localOf(config, lasting, before?.parts.local);
   const catalog = createCatalog([local.source, ...Array.from(providers.values(), ({ source }) => source)], {
     names: config.models.names,
     routes: config.models.routes,
     defaults: defaultsOf(config.routing),
+  });
+  const cache = cached({
+    settings: config.cache,
+    now: () => performance.now(),
+    failed: (cause) => log.warn({ err: cause }, 'the cache of answers failed; the answer went out without it'),
   });
   for (const held of providers.values()) held.users++;
   let requests = 0;
@@ -84,7 +90,8 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
   return {
     server: config.server,
     keys: config.keys,
-    handler: compose(admission.layer)(routed(catalog, attempts)),
+    // a hit needs no place, and so it waits for none
+    handler: compose(cache, admission.layer)(routed(catalog, attempts)),
     models: {
       list: () => catalog.list(),
       find: (id) => catalog.card(id),

@@ -42,6 +42,8 @@ export interface Call {
   readonly principal: Principal;
   /** The administrator wants a refusal where a field would have no effect, instead of a note in the response. */
   readonly strict: boolean;
+  /** What the client wants of the cache; absent: as the server has it. `refresh`: not the answer that is there, but keep the new one. */
+  readonly cache?: 'use' | 'skip' | 'refresh';
   /** Fires when the client goes away or the server gives up. Everything that works for this call stops. */
   readonly signal: AbortSignal;
   readonly trace: CallTrace;

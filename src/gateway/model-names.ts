@@ -42,7 +42,8 @@ export function nameRules({ aliases, rename, allow, deny, hide }: ModelNames): N
   };
 }
 
-function matcher(patterns: readonly string[]): (id: string) => boolean {
+/** Tests texts against patterns in which `*` is any text. */
+export function matcher(patterns: readonly string[]): (id: string) => boolean {
   const tests = patterns.map((pattern) => {
     const text = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
     return new RegExp(`^${text.join('.*')}$`, 's');

@@ -10,6 +10,9 @@ const EXPOSED = [
   'x-should-retry',
   ...['limit', 'remaining', 'reset'].flatMap((what) => [`x-ratelimit-${what}-requests`, `x-ratelimit-${what}-tokens`]),
   'x-parlance-ignored-params',
+  'x-parlance-provider',
+  'x-parlance-attempts',
+  'x-parlance-cache',
 ].join(', ');
 
 const ANY: OutgoingHttpHeaders = { 'access-control-allow-origin': '*' };
@@ -33,6 +36,7 @@ const ALLOWED = [
   'content-type',
   'x-api-key',
   'x-client-request-id',
+  'x-parlance-cache',
   'openai-organization',
   'openai-project',
   'openai-beta',

@@ -23,6 +23,10 @@ export const headers: Readonly<Record<string, Json>> = {
     description: 'Fields of the request, separated by commas, that had no effect on this model. Absent where there were none.',
     schema: text,
   },
+  'x-parlance-cache': {
+    description: 'Where the answer came from. Absent where the cache was not asked.',
+    schema: { enum: ['hit', 'miss', 'shared'] },
+  },
   'retry-after': { description: 'Seconds to wait before the next try, at least 1.', schema: { type: 'integer', minimum: 1 } },
   'retry-after-ms': { description: 'The same in milliseconds.', schema: whole },
   'x-should-retry': { description: '`false` where another try cannot help. The SDKs heed it.', schema: { enum: ['true', 'false'] } },
@@ -35,7 +39,7 @@ export function headerRefs(...names: readonly string[]): Json {
 }
 
 export const onEveryResponse = ['x-request-id', 'openai-processing-ms'];
-export const onAnswers = [...onEveryResponse, 'x-parlance-ignored-params', ...Object.keys(rateLimitHeaders)];
+export const onAnswers = [...onEveryResponse, 'x-parlance-ignored-params', 'x-parlance-cache', ...Object.keys(rateLimitHeaders)];
 
 interface Failure {
   readonly status: number;

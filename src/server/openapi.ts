@@ -4,6 +4,7 @@ import { ChatCompletionRequest } from '../protocols/openai-chat/schema.ts';
 import { collectComponents } from './openapi-components.ts';
 import type { Json } from './openapi-components.ts';
 import { chatExamples, completionExample, modelExample, toolCallExample, chunkExamples } from './openapi-examples.ts';
+import { CACHE_HEADER } from './cache-header.ts';
 import { failureComponents, failureRefs, headerRefs, headers, onAnswers, onEveryResponse } from './openapi-responses.ts';
 
 export { chatExamples } from './openapi-examples.ts';
@@ -75,6 +76,16 @@ function chatOperation(ref: Ref): Json {
     tags: ['Chat'],
     summary: 'Answer a conversation',
     description: CHAT,
+    parameters: [
+      {
+        name: CACHE_HEADER,
+        in: 'header',
+        required: false,
+        description:
+          'The cache of answers: `use` it where the server leaves that to requests, `skip` it, or `refresh` what it has. In the response: `hit`, `miss`, or `shared` for the answer of a call that ran already.',
+        schema: { type: 'string', enum: ['use', 'skip', 'refresh'] },
+      },
+    ],
     requestBody: { required: true, content: { 'application/json': { schema: ref(ChatCompletionRequest), examples: chatExamples } } },
     responses: {
       '200': {
