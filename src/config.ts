@@ -264,6 +264,7 @@ function assemble({ given, env, file, problems }: Parts): Config {
     },
     hub: { url: get<string>('hub.url').replace(/\/+$/, ''), token: tokenText === undefined ? undefined : secret(tokenText) },
     log: { level: get('log.level'), format: get('log.format') },
+    watch: get('watch'),
     metrics: readMetrics(
       {
         enabled: get('metrics.enabled'),

@@ -168,6 +168,10 @@ export const CONFIG_SCHEMA = section(
       'The log.',
     ),
     metrics: METRICS,
+    watch: Type.Boolean({
+      default: true,
+      description: 'Take changes of the file while the server runs. `false`: on SIGHUP alone.',
+    }),
   },
   'Settings of a Parlance server: the file parlance.yaml.',
 );

@@ -105,4 +105,6 @@ export interface Config {
   readonly hub: { readonly url: string; readonly token: Secret | undefined };
   readonly log: LogSettings;
   readonly metrics: MetricsSettings;
+  /** Changes of the file are taken while the server runs. */
+  readonly watch: boolean;
 }
