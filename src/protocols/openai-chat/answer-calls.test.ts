@@ -153,3 +153,13 @@ test('openai-chat: marks of the model behind the name of a tool are no part of i
   const chunks = [piece({ index: 0, id: 'a' }, { name: 'f<|channel|>commentary', arguments: '{}' }), ended('tool_calls')];
   assert.deepEqual(blocksOf(chunks), [call('a', '{}')]);
 });
+
+test('openai-chat: numbers that are told after the opening only are places', () => {
+  const several = (...calls: object[]) => chunk({ tool_calls: calls });
+  const chunks = [
+    several({ id: 'a', function: { name: 'f', arguments: '{"x":' } }, { id: 'b', function: { name: 'g', arguments: '{"y":' } }),
+    several({ index: 1, function: { arguments: '2}' } }, { index: 0, function: { arguments: '1}' } }),
+    ended('tool_calls'),
+  ];
+  assert.deepEqual(blocksOf(chunks), [call('a', '{"x":1}'), call('b', '{"y":2}', 'g')]);
+});

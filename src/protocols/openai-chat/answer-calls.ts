@@ -103,7 +103,7 @@ export function createCallReader({ choice, blocks, owner, seed }: CallContext): 
   function callFor({ index, id, name, input }: Piece, beside: Call | undefined): Call | undefined {
     if (index === undefined && id === '' && name === '' && beside) return beside;
     // the latest of that number: some servers number all calls 0
-    const call = index === undefined ? calls.at(-1) : calls.findLast((one) => one.index === index);
+    const call = index === undefined ? calls.at(-1) : (calls.findLast((one) => one.index === index) ?? unnumbered(index));
     if (!call) return undefined;
     if (id !== '' && id === call.id) return call;
     if (index === undefined && id !== '') {
@@ -117,6 +117,12 @@ export function createCallReader({ choice, blocks, owner, seed }: CallContext): 
     if (name !== call.name) return undefined;
     // the name once more without an id: the same call told again, or the next one, whole like the one before
     return call.opening !== undefined && isObject(call.opening) && isObject(input) ? undefined : call;
+  }
+
+  /** The call at that place, where it came without its number: some servers tell it later only. */
+  function unnumbered(index: number): Call | undefined {
+    const call = calls[index];
+    return call?.index === undefined ? call : undefined;
   }
 
   function grow(call: Call, input: string, out: ChatEvent[]): void {
