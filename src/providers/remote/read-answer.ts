@@ -54,41 +54,39 @@ export async function* readBatches(
     for await (const chunk of bytes) {
       const batch = decodeAll(frames.push(chunk));
       if (batch.events.length > 0 || batch.raw) yield batch;
-      if (isOver(batch)) return;
+      if (isOver(batch.events)) return;
     }
     const rest = decodeAll(frames.end());
     if (rest.events.length > 0 || rest.raw) yield rest;
-    if (isOver(rest)) return;
-    yield joined([scrubbed(decoder.end())]);
+    if (isOver(rest.events)) return;
+    const last: ChatEvent[] = [];
+    const raw = take(decoder.end(), last);
+    yield passing ? { events: last, raw } : { events: last };
   } catch (cause) {
     yield { events: [{ type: 'error', error: scrub(toGatewayError(cause)) }] };
   }
 
-  function decodeAll(list: readonly Frame[]): Batch {
-    const batches: Batch[] = [];
-    for (const frame of list) {
-      const batch = scrubbed(decoder.push(frame));
-      batches.push(batch);
-      if (isOver(batch)) break;
-    }
-    return joined(batches);
-  }
-
-  function scrubbed({ events, raw }: Batch): Batch {
-    const now = reshape(events).map((event): ChatEvent => (event.type === 'error' ? { type: 'error', error: scrub(event.error) } : event));
-    return { events: now, ...(raw === undefined ? {} : { raw }) };
-  }
-
   /** A frame that a raw stream leaves out (usage that nobody asked for) has events and no raw text. */
-  function joined(batches: readonly Batch[]): Batch {
-    passing ||= mayPass && batches.some(({ raw }) => raw !== undefined);
-    const events = batches.length === 1 ? (batches[0]?.events ?? []) : batches.flatMap((batch) => batch.events);
-    if (!passing) return { events };
-    return { events, raw: batches.map((batch) => batch.raw ?? '').join('') };
+  function decodeAll(list: readonly Frame[]): Batch {
+    const events: ChatEvent[] = [];
+    let raw = '';
+    for (const frame of list) {
+      raw += take(decoder.push(frame), events);
+      if (isOver(events)) break;
+    }
+    return passing ? { events, raw } : { events };
+  }
+
+  /** Adds the batch's events; gives its raw text, '' where it has none. */
+  function take(batch: Batch, events: ChatEvent[]): string {
+    for (const event of reshape(batch.events)) events.push(event.type === 'error' ? { type: 'error', error: scrub(event.error) } : event);
+    if (batch.raw === undefined) return '';
+    passing ||= mayPass;
+    return batch.raw;
   }
 }
 
-function isOver({ events }: Batch): boolean {
+function isOver(events: readonly ChatEvent[]): boolean {
   const last = events.at(-1)?.type;
   return last === 'end' || last === 'error';
 }
