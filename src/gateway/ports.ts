@@ -1,8 +1,32 @@
 /** What the gateway needs from outside, as interfaces; compose-root.ts gives the parts. */
-import type { Target } from '../core/call.ts';
+import type { CallTrace, Target } from '../core/call.ts';
+import type { Usage } from '../core/chat.ts';
+import type { GatewayError } from '../core/error.ts';
+import type { Gaps } from '../core/gaps.ts';
 
 /** Where models come from: the local ones now, providers later. Sources are asked in order. */
 export interface TargetSource {
   list(): Promise<readonly Target[]>;
   find(model: string): Promise<Target | undefined>;
 }
+
+/** A request that is over, for those who count. Times by `performance.now()`. */
+export interface FinishedRequest {
+  /** The path as the server calls it: one of a few. */
+  readonly route: string;
+  /** What a completion was asked of; absent for other requests, and where none could be read. */
+  readonly model?: string;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly firstTokenAt?: number;
+  readonly gaps?: Gaps;
+  /** What the client was told. */
+  readonly usage?: Usage;
+  readonly error?: GatewayError;
+  /** The whole answer went out. */
+  readonly sent: boolean;
+  readonly trace: CallTrace;
+}
+
+/** Is told of every request once, when it is over. Must not throw. */
+export type Observe = (request: FinishedRequest) => void;

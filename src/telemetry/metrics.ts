@@ -1,0 +1,60 @@
+/**
+ * The figures that Prometheus reads. Requests are counted when they are over, from what the server and the gateway noted
+ * about them; what is so at this moment is asked for when the metrics are read. Names and units are those of
+ * OpenTelemetry's conventions for GenAI in their Prometheus form, where there are any
+ * (https://github.com/open-telemetry/semantic-conventions-genai), else they begin with `parlance_`.
+ */
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Observe } from '../gateway/ports.ts';
+import { createBoundedNames } from './bounded-names.ts';
+import { registerAdmission, registerEngines, registerTargets } from './gauges.ts';
+import type { Sources } from './gauges.ts';
+import { createRequestCounts } from './requests.ts';
+
+export interface Metrics {
+  readonly observe: Observe;
+  /** Everything, in Prometheus' text format. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+export interface MetricsParts extends Sources {
+  readonly version: string;
+}
+
+/** Names that become labels, of models and of targets each; all that come later are `other`. */
+export const MOST_NAMES = 500;
+
+export function createMetrics({ version, ...sources }: MetricsParts): Metrics {
+  const registry = new Registry();
+  const names = { models: createBoundedNames(MOST_NAMES), targets: createBoundedNames(MOST_NAMES) };
+  const requests = createRequestCounts(registry, names);
+  registerAdmission(registry, sources);
+  registerTargets(registry, sources, names.targets);
+  registerEngines(registry, sources, names.models);
+  new Gauge({
+    name: 'parlance_build_info',
+    help: 'Always 1; the version is in its label.',
+    labelNames: ['version'],
+    registers: [registry],
+  }).set({ version }, 1);
+  return {
+    observe: requests.observe,
+    async text() {
+      requests.settle();
+      const [ours, process] = await Promise.all([registry.metrics(), processRegistry().metrics()]);
+      return `${ours}\n${process}`;
+    },
+    contentType: registry.contentType,
+  };
+}
+
+let ofProcess: Registry | undefined;
+
+/** The figures of the process, of which there is one, however many servers run in it. */
+function processRegistry(): Registry {
+  if (ofProcess) return ofProcess;
+  ofProcess = new Registry();
+  collectDefaultMetrics({ register: ofProcess });
+  return ofProcess;
+}

@@ -1,0 +1,178 @@
+/** What is counted of requests and of the attempts that answered them. */
+import type { Registry } from 'prom-client';
+import type { Attempt, CallTrace } from '../core/call.ts';
+import { GAP_BOUNDS } from '../core/gaps.ts';
+import type { FinishedRequest, Observe } from '../gateway/ports.ts';
+import type { BoundedNames } from './bounded-names.ts';
+import { attemptOutcome, outcomeOf } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
+import { createCounter, createHistogram } from './series.ts';
+import type { Counter, Histogram } from './series.ts';
+
+export interface RequestCounts {
+  readonly observe: Observe;
+  /** Counts the attempts that went on after their requests, and are over by now. */
+  settle(): void;
+}
+
+export interface RequestNames {
+  /** Names that clients call models by. */
+  readonly models: BoundedNames;
+  readonly targets: BoundedNames;
+}
+
+/** Attempts that go on after their request, to be read to their end for the bill. More than these are not counted. */
+const MOST_UNSETTLED = 1000;
+
+/** Answers of models that think take minutes: the conventions' own bounds end at 82 s. */
+const WHOLE_BOUNDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
+const FIRST_BOUNDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120, 300];
+const PER_TOKEN_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
+const TOKEN_BOUNDS = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
+
+const MODEL = 'gen_ai_request_model';
+const PROVIDER = 'gen_ai_provider_name';
+/** OpenTelemetry's word for what all of these are. */
+const always = { gen_ai_operation_name: 'chat' };
+
+/** An attempt, and what its request says about it. */
+interface Tried {
+  readonly attempt: Attempt;
+  readonly model: string;
+  readonly reason: 'first' | 'retry' | 'fallback' | 'hedge';
+}
+
+interface Instruments {
+  readonly requests: Counter;
+  readonly cache: Counter;
+  readonly attempts: Counter;
+  readonly whole: Histogram;
+  readonly first: Histogram;
+  readonly perToken: Histogram;
+  readonly gaps: Histogram;
+  readonly attempt: Histogram;
+  readonly usage: Histogram;
+  readonly tokens: Readonly<Record<'input' | 'output' | 'cacheRead' | 'cacheWrite' | 'reasoning', Counter>>;
+}
+
+function createInstruments(registry: Registry): Instruments {
+  const counter = (name: string, help: string, labels: readonly string[]): Counter => createCounter(registry, { name, help, labels });
+  const tokens = (kind: string, help: string): Counter =>
+    createCounter(registry, { name: `gen_ai_client_inference_usage_${kind}_tokens_total`, help, labels: [MODEL, PROVIDER], always });
+  const seconds = (what: string, help: string, [bounds, ...labels]: readonly [readonly number[], ...string[]]): Histogram =>
+    createHistogram(registry, { name: `gen_ai_${what}_seconds`, help, labels: [MODEL, PROVIDER, ...labels], always }, bounds);
+  return {
+    requests: counter('parlance_requests_total', 'Requests by how they ended, those for other things than completions too.', [
+      'route',
+      MODEL,
+      PROVIDER,
+      'outcome',
+    ]),
+    whole: seconds('server_request_duration', 'From a completion’s first byte to the last of its answer.', [WHOLE_BOUNDS, 'error_type']),
+    first: seconds('server_time_to_first_token', 'From a completion’s first byte to the first output that went out.', [FIRST_BOUNDS]),
+    perToken: seconds(
+      'server_time_per_output_token',
+      'Of answers that came piece by piece to their end: the time after the first output, divided by the tokens after the first.',
+      [PER_TOKEN_BOUNDS],
+    ),
+    gaps: seconds('client_operation_time_per_output_chunk', 'Between two outputs of a stream, as they came from the model.', [GAP_BOUNDS]),
+    attempts: counter(
+      'parlance_attempts_total',
+      'Attempts at targets: the `first` of a request, a `retry` at the same target, a `fallback` to another, or a `hedge` beside one that was slow.',
+      ['target', PROVIDER, 'reason', 'outcome'],
+    ),
+    attempt: seconds('client_operation_duration', 'From the start of an attempt at a target to its end.', [WHOLE_BOUNDS, 'error_type']),
+    usage: createHistogram(
+      registry,
+      {
+        name: 'gen_ai_client_token_usage',
+        help: 'Tokens of one attempt, as its target counted them.',
+        labels: [MODEL, PROVIDER, 'gen_ai_token_type'],
+        always,
+      },
+      TOKEN_BOUNDS,
+    ),
+    tokens: {
+      input: tokens('input', 'Tokens of prompts, those of a cache included.'),
+      output: tokens('output', 'Tokens of answers, those of reasoning included.'),
+      cacheRead: tokens('cache_read_input', 'Of the prompts’ tokens, those that the provider or engine had in a cache.'),
+      cacheWrite: tokens('cache_write_input', 'Of the prompts’ tokens, those that the provider wrote to a cache.'),
+      reasoning: tokens('reasoning_output', 'Of the answers’ tokens, those of reasoning.'),
+    },
+    cache: counter('parlance_cache_requests_total', 'Completions that the cache of answers was asked for.', [MODEL, 'result']),
+  };
+}
+
+/** Counts every request once, when it is over. */
+export function createRequestCounts(registry: Registry, { models, targets }: RequestNames): RequestCounts {
+  const to = createInstruments(registry);
+  let unsettled: Tried[] = [];
+
+  const countAttempt = ({ attempt, model, reason }: Tried): void => {
+    const { target, startedAt, endedAt, error, usage } = attempt;
+    if (!attempt.outcome) return;
+    const provider = attempt.provider ?? 'local';
+    const outcome = attemptOutcome(attempt.outcome, error);
+    to.attempts.add([targets.label(target, isReal(attempt)), provider, reason, outcome]);
+    if (endedAt !== undefined) to.attempt.observe([model, provider, outcome === 'ok' ? '' : outcome], (endedAt - startedAt) / 1000);
+    if (!usage) return;
+    const labels = [model, provider];
+    to.usage.observe([...labels, 'input'], usage.promptTokens);
+    to.usage.observe([...labels, 'output'], usage.completionTokens);
+    to.tokens.input.add(labels, usage.promptTokens);
+    to.tokens.output.add(labels, usage.completionTokens);
+    to.tokens.cacheRead.add(labels, usage.cachedTokens);
+    to.tokens.reasoning.add(labels, usage.reasoningTokens);
+    if (usage.cacheWriteTokens !== undefined) to.tokens.cacheWrite.add(labels, usage.cacheWriteTokens);
+  };
+
+  const countTimes = (request: FinishedRequest, labels: readonly [model: string, provider: string], outcome: Outcome): void => {
+    const { startedAt, endedAt, firstTokenAt, gaps, usage } = request;
+    to.whole.observe([...labels, outcome === 'ok' ? '' : outcome], (endedAt - startedAt) / 1000);
+    if (firstTokenAt !== undefined) to.first.observe(labels, (firstTokenAt - startedAt) / 1000);
+    if (!gaps || gaps.counts.length === 0) return;
+    to.gaps.merge(labels, gaps.counts, gaps.sumMs / 1000);
+    const tokens = usage?.completionTokens ?? 0;
+    if (outcome !== 'ok' || tokens < 2 || firstTokenAt === undefined) return;
+    to.perToken.observe(labels, (endedAt - firstTokenAt) / 1000 / (tokens - 1));
+  };
+
+  return {
+    observe(request) {
+      const { route, trace, error, sent } = request;
+      const outcome = outcomeOf(error, sent);
+      const model = request.model === undefined ? '' : models.label(request.model, wasFound(trace));
+      const last = trace.answeredBy ?? trace.attempts.at(-1);
+      const provider = last ? (last.provider ?? 'local') : '';
+      to.requests.add([route, model, provider, outcome]);
+      if (request.model === undefined) return;
+      countTimes(request, [model, provider], outcome);
+      if (trace.cache) to.cache.add([model, trace.cache]);
+      for (const [at, attempt] of trace.attempts.entries()) {
+        const tried = { attempt, model, reason: reasonOf(trace.attempts, at) };
+        if (attempt.outcome) countAttempt(tried);
+        else if (unsettled.length < MOST_UNSETTLED) unsettled.push(tried);
+      }
+    },
+    settle() {
+      for (const tried of unsettled) countAttempt(tried);
+      unsettled = unsettled.filter(({ attempt }) => !attempt.outcome);
+    },
+  };
+}
+
+function reasonOf(attempts: readonly Attempt[], at: number): Tried['reason'] {
+  const attempt = attempts[at];
+  if (attempt?.hedge) return 'hedge';
+  if (at === 0) return 'first';
+  return attempts.slice(0, at).some(({ target }) => target === attempt?.target) ? 'retry' : 'fallback';
+}
+
+/** Did its target know the model? Providers that take any name find out only when they are asked. */
+function isReal({ firstOutputAt, error }: Attempt): boolean {
+  return firstOutputAt !== undefined || (error !== undefined && (error.retryable || error.status >= 500));
+}
+
+function wasFound({ cache, attempts }: CallTrace): boolean {
+  return cache === 'hit' || cache === 'shared' || attempts.some(isReal);
+}
