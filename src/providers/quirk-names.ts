@@ -43,6 +43,7 @@ const openaiChat: All<OpenAIChatQuirks> = {
   customTools: true,
   strictTools: true,
   requiredChoice: true,
+  noneChoice: true,
   namedChoice: true,
   allowedTools: true,
   schemaKeywords: true,

@@ -226,3 +226,10 @@ test('openai-chat: refused keywords are taken out of the format too', () => {
   assert.equal('required' in (body['response_format'] as typeof json).json_schema.schema, false);
   assert.deepEqual(ignored, ['response_format.json_schema.schema.required']);
 });
+
+test('openai-chat: where nobody heeds that no tool may be called, no tools are sent', () => {
+  const asked = { tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: 'none' };
+  const { body, ignored } = sent(asked, { noneChoice: false });
+  assert.deepEqual([body['tools'], body['tool_choice'], ignored], [undefined, undefined, []]);
+  assert.equal(sent(asked).body['tool_choice'], 'none');
+});

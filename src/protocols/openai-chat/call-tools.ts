@@ -35,7 +35,8 @@ export function writeTools(request: ChatRequest, { quirks }: WireTarget<OpenAICh
     return { body, reshape, ...instructionOf(format) };
   }
   const answer = format.kind === 'tool' ? answerTool(request, format.format) : undefined;
-  const offered = quirks.tools === false ? [] : offeredTools(request, quirks, ignored);
+  const none = quirks.tools === false || (quirks.noneChoice === false && request.toolChoice.mode === 'none');
+  const offered = none ? [] : offeredTools(request, quirks, ignored);
   const choice = answer ? choiceWithAnswer(request, answer.name) : request.toolChoice;
   const tools = answer ? [...offered, { name: answer.name, written: writeFunction(answer, quirks, ignored) }] : offered;
   if (tools.length > 0) writeChoice({ body, tools, choice, request, quirks, ignored });

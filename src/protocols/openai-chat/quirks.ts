@@ -100,6 +100,8 @@ export interface OpenAIChatQuirks {
   readonly strictTools?: boolean;
   /** How `required` is spelled; `false` where there is no such choice: then it is `auto`. */
   readonly requiredChoice?: string | false;
+  /** Heeds `none`; true where absent. Else no tools are sent then. */
+  readonly noneChoice?: boolean;
   /** Takes the name of a tool as the choice; true where absent. Else that tool is the only one sent, and required. */
   readonly namedChoice?: boolean;
   /** Knows `allowed_tools`; true where absent. Else only those tools are sent. */

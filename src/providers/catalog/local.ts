@@ -14,6 +14,7 @@ export const OLLAMA: OpenAIChatQuirks = {
   parts: ['image_url'],
   // the model always chooses
   requiredChoice: false,
+  noneChoice: false,
   namedChoice: false,
   reasoningBack: { as: 'reasoning' },
   thinkTags: true,

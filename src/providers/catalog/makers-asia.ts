@@ -113,6 +113,7 @@ export const MAKERS_IN_CHINA: readonly ProviderRow[] = [
         strictTools: false,
         // the model always chooses
         requiredChoice: false,
+        noneChoice: false,
         namedChoice: false,
         jsonSchema: 'json_object',
         reasoningBack: { as: 'reasoning_content' },
