@@ -1,0 +1,139 @@
+/** Who may use what, and how much: projects, their keys, the end users behind them. Times are Unix milliseconds. */
+
+/** What may be used in a time; absent is no limit. All limits that apply to a request hold at once. */
+export interface Limits {
+  readonly requestsPerMinute?: number;
+  readonly requestsPerDay?: number;
+  /** Prompt and completion together. */
+  readonly tokensPerMinute?: number;
+  readonly tokensPerDay?: number;
+  /** Requests at once. */
+  readonly concurrent?: number;
+}
+
+/** Days, weeks (from Monday) and months are those of UTC. */
+export type BudgetPeriod = 'day' | 'week' | 'month' | 'total';
+
+/** Money that may be spent in a period, in whole nano-dollars (10⁻⁹ US dollars). */
+export interface Budget {
+  readonly period: BudgetPeriod;
+  readonly nanos: bigint;
+}
+
+export type Role = 'admin' | 'member' | 'read-only';
+
+/** Fields that projects, keys and end users have alike. */
+export interface Allowance {
+  readonly limits: Limits;
+  /** At most one of each period. */
+  readonly budgets: readonly Budget[];
+  /** Patterns with `*`; empty: all models. */
+  readonly models: readonly string[];
+}
+
+export interface Project extends Allowance {
+  /** `proj_…` */
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: number;
+  /** Its keys are refused while it is off. */
+  readonly disabledAt: number | undefined;
+}
+
+export interface VirtualKey extends Allowance {
+  /** `key_…`: no secret; stands for the key in logs and records. */
+  readonly id: string;
+  readonly projectId: string;
+  readonly name: string;
+  readonly owner: string | undefined;
+  readonly role: Role;
+  /** SHA-256 of the whole key, lower-case hex. */
+  readonly hash: string;
+  /** The key's first characters, for people who look for it. */
+  readonly hint: string;
+  /** CIDR ranges or addresses from which it may be used; empty: any. */
+  readonly addresses: readonly string[];
+  readonly createdAt: number;
+  readonly expiresAt: number | undefined;
+  readonly revokedAt: number | undefined;
+  /** The key that was made in its place; this one lasts until `expiresAt`. */
+  readonly rotatedTo: string | undefined;
+  readonly lastUsedAt: number | undefined;
+}
+
+/** An end user of a project (`user`, `safety_identifier`), as far as an administrator has said something of them. */
+export interface EndUser extends Allowance {
+  readonly projectId: string;
+  readonly id: string;
+  readonly blockedAt: number | undefined;
+  readonly note: string | undefined;
+}
+
+/** Limits of one model, over everybody. */
+export interface ModelLimits {
+  readonly model: string;
+  readonly limits: Limits;
+}
+
+export type Outcome = 'ok' | 'error' | 'cancelled' | 'lost';
+
+/** What one attempt used and cost. Written once, never changed. */
+export interface UsageRecord {
+  /** Request id and number of the attempt: the same attempt is never recorded twice. */
+  readonly id: string;
+  readonly requestId: string;
+  readonly attempt: number;
+  /** When the attempt ended. */
+  readonly at: number;
+  readonly keyId: string | undefined;
+  readonly projectId: string | undefined;
+  readonly endUser: string | undefined;
+  readonly modelAsked: string;
+  /** The target that answered. */
+  readonly model: string;
+  readonly provider: string | undefined;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
+  readonly cacheWriteTokens: number;
+  readonly reasoningTokens: number;
+  readonly audioTokens: number;
+  /** The provider did not say; the tokens are counted by us. */
+  readonly estimated: boolean;
+  readonly costNanos: bigint;
+  /** No price is known: the cost says nothing. */
+  readonly unpriced: boolean;
+  readonly stream: boolean;
+  readonly cache: 'hit' | 'miss' | 'shared' | undefined;
+  readonly outcome: Outcome;
+  readonly status: number;
+  readonly errorKind: string | undefined;
+  readonly queueMs: number;
+  readonly firstOutputMs: number | undefined;
+  readonly totalMs: number;
+}
+
+export interface AuditEntry {
+  readonly id: string;
+  readonly at: number;
+  /** The key that did it, or `system`. */
+  readonly actor: string;
+  /** `key.create`, `key.revoke`, `project.update` … */
+  readonly action: string;
+  readonly subject: string;
+  /** Without secrets. */
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/** A kept completion; `request` and `response` as the client has them. */
+export interface StoredCompletion {
+  /** `chatcmpl-…` */
+  readonly id: string;
+  readonly projectId: string;
+  readonly createdAt: number;
+  readonly model: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly request: unknown;
+  readonly response: unknown;
+}

@@ -1,0 +1,146 @@
+/** What the gateway keeps, and how it asks for it. SQLite and Postgres stand behind these, memory and Redis behind the counters. */
+import type { AuditEntry, EndUser, ModelLimits, Outcome, Project, StoredCompletion, UsageRecord, VirtualKey } from './accounts.ts';
+
+/** A page of a list: newest first, `next` for the one after it. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | undefined;
+}
+
+export interface PageOptions {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+export interface AccountStore {
+  projects(page: PageOptions): Promise<Page<Project>>;
+  project(id: string): Promise<Project | undefined>;
+  /** Inserts or replaces, with its entry in the audit log, in one transaction. */
+  putProject(project: Project, audit: AuditEntry): Promise<void>;
+  keys(page: PageOptions & { readonly projectId?: string }): Promise<Page<VirtualKey>>;
+  key(id: string): Promise<VirtualKey | undefined>;
+  keyByHash(hash: string): Promise<VirtualKey | undefined>;
+  putKey(key: VirtualKey, audit: AuditEntry): Promise<void>;
+  /** Both or neither: the old key gets an end, the new one a beginning. */
+  rotateKey(old: VirtualKey, fresh: VirtualKey, audit: AuditEntry): Promise<void>;
+  /** Written in batches, without an audit entry. */
+  touchKeys(lastUsed: ReadonlyMap<string, number>): Promise<void>;
+  endUser(projectId: string, id: string): Promise<EndUser | undefined>;
+  endUsers(page: PageOptions & { readonly projectId: string; readonly blocked?: boolean }): Promise<Page<EndUser>>;
+  putEndUser(user: EndUser, audit: AuditEntry): Promise<void>;
+  modelLimits(): Promise<readonly ModelLimits[]>;
+  putModelLimits(limits: ModelLimits, audit: AuditEntry): Promise<void>;
+  audit(page: PageOptions & { readonly subject?: string }): Promise<Page<AuditEntry>>;
+  /** A number that grows with every change of the above but `touchKeys`: others look whether they are up to date. */
+  version(): Promise<number>;
+}
+
+export interface UsageFilter {
+  /** Unix milliseconds, from inclusive, to exclusive. */
+  readonly from?: number;
+  readonly to?: number;
+  readonly projectId?: string;
+  readonly keyId?: string;
+  readonly endUser?: string;
+  readonly model?: string;
+  readonly provider?: string;
+  readonly outcome?: Outcome;
+}
+
+export type UsageGroup = 'day' | 'project' | 'key' | 'endUser' | 'model' | 'provider' | 'outcome';
+
+export interface UsageSum {
+  readonly group: Readonly<Partial<Record<UsageGroup, string>>>;
+  readonly requests: number;
+  readonly attempts: number;
+  readonly promptTokens: bigint;
+  readonly completionTokens: bigint;
+  readonly cachedTokens: bigint;
+  readonly reasoningTokens: bigint;
+  readonly costNanos: bigint;
+  readonly estimated: number;
+  readonly unpriced: number;
+}
+
+export interface UsageStore {
+  /** Those that are there already are left as they are. */
+  add(records: readonly UsageRecord[]): Promise<void>;
+  records(filter: UsageFilter, page: PageOptions): Promise<Page<UsageRecord>>;
+  /** By the groups asked for, from sums that are kept by day: quick with ten million records. */
+  sums(filter: UsageFilter, groups: readonly UsageGroup[]): Promise<readonly UsageSum[]>;
+  /** Spent in nano-dollars since a time, by one of the three. */
+  spent(by: { readonly keyId?: string; readonly projectId?: string; readonly endUser?: string }, since: number): Promise<bigint>;
+  /** Deletes up to `limit` records older than this, in a short transaction; how many. Sums stay. */
+  prune(before: number, limit: number): Promise<number>;
+}
+
+export interface CompletionFilter {
+  readonly projectId: string;
+  readonly model?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface CompletionStore {
+  put(completion: StoredCompletion): Promise<void>;
+  get(projectId: string, id: string): Promise<StoredCompletion | undefined>;
+  list(filter: CompletionFilter, page: PageOptions & { readonly order: 'asc' | 'desc' }): Promise<Page<StoredCompletion>>;
+  setMetadata(projectId: string, id: string, metadata: Readonly<Record<string, string>>): Promise<StoredCompletion | undefined>;
+  delete(projectId: string, id: string): Promise<boolean>;
+}
+
+export interface Store {
+  readonly accounts: AccountStore;
+  readonly usage: UsageStore;
+  readonly completions: CompletionStore;
+  /** Rejects where the database is not there or not to be written. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * A counter that requests take from. `rate`: so many in `windowMs`, refilled smoothly (no double burst at an edge).
+ * `concurrent`: so many at once. `budget`: so many nano-dollars in a period that began at `since`, `spent` being what the
+ * records say of it where the counter is new.
+ */
+export type Counter =
+  | { readonly kind: 'rate'; readonly key: string; readonly limit: number; readonly windowMs: number }
+  | { readonly kind: 'concurrent'; readonly key: string; readonly limit: number }
+  | { readonly kind: 'budget'; readonly key: string; readonly limit: bigint; readonly since: number; readonly until: number | undefined };
+
+export interface Take {
+  readonly counter: Counter;
+  /** Whole units: requests, tokens, nano-dollars. */
+  readonly amount: bigint;
+}
+
+/** What stopped a take, and when it would fit; undefined: waiting does not help. */
+export interface Refusal {
+  readonly counter: Counter;
+  readonly remaining: bigint;
+  readonly retryAfterMs: number | undefined;
+}
+
+export interface CounterState {
+  readonly counter: Counter;
+  readonly remaining: bigint;
+  /** Until it is full again (rate) or starts anew (budget); 0 where it is full. */
+  readonly resetMs: number;
+}
+
+export type Taken =
+  | { readonly ok: true; readonly holdId: string; readonly states: readonly CounterState[] }
+  | { readonly ok: false; readonly refusals: readonly Refusal[]; readonly states: readonly CounterState[] };
+
+export interface CounterStore {
+  /** Takes from all counters, or from none; held until it is settled, or until the lease of this process ends. */
+  take(holdId: string, takes: readonly Take[]): Promise<Taken>;
+  /**
+   * Replaces what was held by what was used, counter by counter (`concurrent`: gives back). Once: settling a hold again,
+   * or one that is not known any more, charges the budgets' actual amounts if they were not charged, and nothing twice.
+   */
+  settle(holdId: string, actual: readonly Take[]): Promise<void>;
+  states(counters: readonly Counter[]): Promise<readonly CounterState[]>;
+  /** What the records say was spent, for a budget counter that is not known yet; called by `take` where it needs it. */
+  seed(load: (counter: Extract<Counter, { kind: 'budget' }>) => Promise<bigint>): void;
+  close(): Promise<void>;
+}
