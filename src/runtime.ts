@@ -67,8 +67,8 @@ interface Local {
 /** Builds the runtime of a configuration; `before` is the one whose place it takes. */
 export function createRuntime(config: Config, lasting: Lasting, before?: Runtime): Runtime {
   const { health, admission, attempts, manager, log } = lasting;
-  const providers = new Map(config.providers.map((planned) => [planned.id, heldOf(planned, lasting, before?.parts.providers)]));
-  const local = localOf(config, lasting, before?.parts.local);
+  const parts = partsOf(config, lasting, before?.parts);
+  const { providers, local } = parts;
   const catalog = createCatalog([local.source, ...Array.from(providers.values(), ({ source }) => source)], {
     names: config.models.names,
     routes: config.models.routes,
@@ -121,7 +121,7 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
       retired = true;
       endIfUnused();
     },
-    parts: { providers, local },
+    parts,
   };
 }
 
@@ -134,6 +134,12 @@ function defaultsOf(routing: RoutingSettings): RouteDefaults {
   const { attempts, maxWaitMs, wholeMs, hedge, onContentFilter, continues, drains, firstOutputMs, idleMs } = routing;
   const policy = { ...DEFAULT_POLICY, attempts, maxWaitMs, wholeMs, hedge, onContentFilter, continues, drains };
   return { policy, timeouts: { firstOutputMs, idleMs } };
+}
+
+/** In a function of its own: nothing that a runtime keeps may hold on to the one before it, and so to all before that. */
+function partsOf(config: Config, lasting: Lasting, before: Parts | undefined): Parts {
+  const providers = new Map(config.providers.map((planned) => [planned.id, heldOf(planned, lasting, before?.providers)]));
+  return { providers, local: localOf(config, lasting, before?.local) };
 }
 
 /** The same source, with its list of models, where nothing about the provider has changed. */

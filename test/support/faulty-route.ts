@@ -23,15 +23,16 @@ export interface RoutedOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A whole server, without an engine, that knows these routes. */
-export function startRouted({ providers, routes, env = {} }: RoutedOptions): Promise<LiveServer> {
-  return startLiveServer({
-    PARLANCE_MODELS_BUILT_IN: 'false',
-    PARLANCE_PROVIDERS: JSON.stringify(providers),
-    PARLANCE_MODELS_ROUTES: JSON.stringify(routes),
-    ...env,
-  });
-}
+/** The settings of a server, without an engine, that knows these routes. */
+export const routedEnv = ({ providers, routes, env = {} }: RoutedOptions): Readonly<Record<string, string>> => ({
+  PARLANCE_MODELS_BUILT_IN: 'false',
+  PARLANCE_PROVIDERS: JSON.stringify(providers),
+  PARLANCE_MODELS_ROUTES: JSON.stringify(routes),
+  ...env,
+});
+
+/** A whole server with these settings. */
+export const startRouted = (options: RoutedOptions): Promise<LiveServer> => startLiveServer(routedEnv(options));
 
 /** What an answer says of its way. */
 export const wayOf = (headers: Headers): { readonly attempts: number; readonly provider: string | null } => ({

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { startServer } from '../../src/compose-root.ts';
+import type { Applied } from '../../src/compose-root.ts';
 import { loadConfig } from '../../src/config.ts';
+import type { Config } from '../../src/config/settings.ts';
 
 export const MODEL = 'smollm2-135m-instruct';
 
@@ -38,6 +40,8 @@ export interface LiveServer {
     body: unknown,
     how?: { readonly headers?: Record<string, string>; readonly signal?: AbortSignal; readonly path?: string },
   ): Promise<Response>;
+  /** Has it go on with another configuration; `env` stands in for the one that it was started with. */
+  apply(env: Readonly<Record<string, string>>): Applied & { readonly config: Config };
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -64,7 +68,9 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
     news.emit('line');
   };
   // a file of our own: the one of whoever runs the tests must not change what they see
-  const config = loadConfig({ file, env: { ...SMALL, PARLANCE_MODELS_DIR: modelsDir ?? home, ...env }, flags: {} });
+  const configOf = (settings: Readonly<Record<string, string>>): Config =>
+    loadConfig({ file, env: { ...SMALL, PARLANCE_MODELS_DIR: modelsDir ?? home, ...settings }, flags: {} });
+  const config = configOf(env);
   const server = await startServer({ config, version: '0.0.0', log: pino({ level: config.log.level, base: null }, { write }) });
   const { url } = server;
 
@@ -104,6 +110,10 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
         body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
         ...(signal ? { signal } : {}),
       }),
+    apply(settings) {
+      const next = configOf(settings);
+      return { ...server.apply(next), config: next };
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

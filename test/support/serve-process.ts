@@ -11,6 +11,8 @@ import { SMALL, type LogLine } from './live-server.ts';
 export interface ServeProcess {
   readonly pid: number;
   readonly url: string;
+  /** Its configuration file. */
+  readonly file: string;
   readonly log: readonly LogLine[];
   /** The first line, from the `after`th on, that the condition holds for; waits for it up to a minute. */
   logged(condition: (line: LogLine) => boolean, after?: number): Promise<LogLine>;
@@ -24,11 +26,11 @@ export interface ServeProcess {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Rejects where it ends before it listens. */
-export async function startServe(env: Readonly<Record<string, string>> = {}): Promise<ServeProcess> {
+/** `yaml` is what its file holds at first. Rejects where it ends before it listens. */
+export async function startServe(env: Readonly<Record<string, string>> = {}, yaml = ''): Promise<ServeProcess> {
   const home = await mkdtemp(join(tmpdir(), 'parlance-test-'));
   const file = join(home, 'parlance.yaml');
-  await writeFile(file, '');
+  await writeFile(file, yaml);
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PARLANCE_')));
   const child = spawn(process.execPath, ['src/main.ts', 'serve', '--port', '0', '--config', file], {
     cwd: root,
@@ -70,6 +72,7 @@ export async function startServe(env: Readonly<Record<string, string>> = {}): Pr
   return {
     pid: child.pid ?? 0,
     url: String(line['url']),
+    file,
     log: lines,
     logged,
     kill: (signal) => child.kill(signal),
