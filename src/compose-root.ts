@@ -13,8 +13,12 @@ import { createHttp } from './providers/http.ts';
 import { createImageFetcher } from './providers/image-fetcher.ts';
 import { changedProviders, createRuntime } from './runtime.ts';
 import type { Lasting } from './runtime.ts';
+import { createMetricsServer } from './server/metrics-server.ts';
+import type { MetricsServer } from './server/metrics-server.ts';
+import type { ReadableMetrics } from './server/parts.ts';
 import { createServer } from './server/server.ts';
 import { createLogger } from './telemetry/log.ts';
+import { createMetrics } from './telemetry/metrics.ts';
 
 export interface StartOptions {
   readonly config: Config;
@@ -32,6 +36,8 @@ export interface Applied {
 export interface RunningServer {
   /** `http://127.0.0.1:11435`, without a trailing slash. */
   readonly url: string;
+  /** Where the metrics are, where they have an address of their own. */
+  readonly metricsUrl: string | undefined;
   /**
    * Serves requests that begin from now on by another configuration; those under way keep theirs. Throws a ConfigError, and
    * changes nothing, where it cannot hold while the server runs.
@@ -64,8 +70,28 @@ export async function startServer({ config: started, version, log = createLogger
   let config = started;
   let runtime = createRuntime(started, lasting);
   for (const notice of started.notices) log.warn(notice);
-  const server = await createServer({ log, version, current: () => runtime });
-  const { host, port } = await server.listen();
+  const figures = started.metrics.enabled
+    ? createMetrics({
+        version,
+        admission: () => ({ running: admission.running(), waiting: admission.waiting() + line.waiting() }),
+        targets: () => health.snapshot(),
+        engines: () => manager.figures(),
+      })
+    : undefined;
+  const metrics = figures && { ...figures, settings: started.metrics };
+  const server = await createServer({
+    log,
+    version,
+    current: () => runtime,
+    ...(figures && metrics ? { observe: figures.observe, metrics } : {}),
+  });
+  const aside = metrics && (await listenAside(metrics, log));
+  const url = urlOf(
+    await server.listen().catch(async (cause: unknown) => {
+      await aside?.server.close();
+      throw cause;
+    }),
+  );
 
   const apply = (next: Config): Applied => {
     refuseLive(next, started);
@@ -90,15 +116,33 @@ export async function startServer({ config: started, version, log = createLogger
   };
 
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url,
+    metricsUrl: aside?.url,
     apply,
     async close() {
       try {
         await server.close(config.server.shutdownTimeoutMs);
       } finally {
         runtime.retire();
-        await Promise.all([manager.close(), http.close(), fetcher.close()]);
+        await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close()]);
       }
     },
   };
+}
+
+function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** The metrics' own server, where they have one. Rejects where its address cannot be had. */
+async function listenAside(
+  metrics: ReadableMetrics,
+  log: Logger,
+): Promise<{ readonly server: MetricsServer; readonly url: string } | undefined> {
+  const { port } = metrics.settings;
+  if (port === undefined) return undefined;
+  const server = createMetricsServer(metrics, log);
+  const url = `${urlOf(await server.listen(port))}/metrics`;
+  log.info({ url }, 'metrics');
+  return { server, url };
 }

@@ -28,8 +28,12 @@ function writeBanner(io: Io, url: string, { keys }: Config): void {
   writeLine(io.stdout);
 }
 
-function addressProblem(cause: unknown, { server }: Config): string | undefined {
+function addressProblem(cause: unknown, { server, metrics }: Config): string | undefined {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const port = cause instanceof Error && 'port' in cause ? cause.port : undefined;
+  if (code === 'EADDRINUSE' && port === metrics.port && port !== server.port) {
+    return `port ${metrics.port} is in use already; choose another for the metrics with metrics.port`;
+  }
   if (code === 'EADDRINUSE') return `port ${server.port} is in use already, perhaps by another Parlance; choose another with --port`;
   if (code === 'EACCES') return `port ${server.port} may not be used by this user; choose one above 1023 with --port`;
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `${server.host} is no address of this machine; choose another with --host`;

@@ -10,13 +10,17 @@ export function afterRestart(next: Config, started: Config): readonly string[] {
 }
 
 /** By their paths in the configuration. */
-function fixedSettings({ server, models, engine, log }: Config): Readonly<Record<string, unknown>> {
+function fixedSettings({ server, models, engine, log, metrics }: Config): Readonly<Record<string, unknown>> {
   const engineSettings = Object.entries(engine).map(([name, value]) => [`engine.${name.replace(/Ms$/, '')}`, value] as const);
   return {
     'server.host': server.host,
     'server.port': server.port,
     'models.dir': models.dir,
     'log.format': log.format,
+    'metrics.enabled': metrics.enabled,
+    'metrics.host': metrics.host,
+    'metrics.port': metrics.port,
+    'metrics.key': metrics.keySha256,
     ...Object.fromEntries(engineSettings),
   };
 }

@@ -28,7 +28,8 @@ export function createAuthenticator(keys: readonly ApiKey[]): Authenticate {
   };
 }
 
-function presentedKey(headers: IncomingHttpHeaders): string | undefined {
+/** The key that a client sent, in either of the two headers. */
+export function presentedKey(headers: IncomingHttpHeaders): string | undefined {
   const [, bearer] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? [];
   if (bearer !== undefined) return bearer;
   const other = headers['x-api-key'];

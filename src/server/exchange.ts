@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { CallTrace, Principal } from '../core/call.ts';
 import type { StopReason, Usage } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
+import type { Gaps } from '../core/gaps.ts';
 import type { Service } from './parts.ts';
 
 /** What the log will say of an exchange; filled in on the way. */
@@ -19,6 +20,8 @@ export interface Facts {
   usage?: Usage;
   /** When the first token went out, as `startedAt`. */
   firstTokenAt?: number;
+  /** Between the outputs after the first. */
+  gaps?: Gaps;
   finishReasons?: readonly StopReason[];
   error?: GatewayError;
   readonly trace: CallTrace;

@@ -1,8 +1,9 @@
 /** What the HTTP server is given. */
 import type { Logger } from 'pino';
 import type { ApiKey } from '../config/keys.ts';
-import type { ServerSettings } from '../config/settings.ts';
+import type { MetricsSettings, ServerSettings } from '../config/settings.ts';
 import type { Handler, ModelCard } from '../core/call.ts';
+import type { Observe } from '../gateway/ports.ts';
 
 /** The models that clients may ask for now. */
 export interface ModelDirectory {
@@ -29,9 +30,20 @@ export interface Service {
   leave(): void;
 }
 
+export interface ReadableMetrics {
+  readonly settings: MetricsSettings;
+  /** All of them, as `contentType` says. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
 export interface ServerParts {
   readonly log: Logger;
   readonly version: string;
   /** What requests that begin now are served by. */
   current(): Service;
+  /** Is told of every request when it is over. */
+  readonly observe?: Observe;
+  /** Absent: nobody may read any. */
+  readonly metrics?: ReadableMetrics;
 }

@@ -6,6 +6,7 @@ import type { ServerSettings } from '../config/settings.ts';
 import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
+import { createGaps, noteGap } from '../core/gaps.ts';
 import { unfold } from '../core/unfold.ts';
 import { encodeResponse } from '../protocols/openai-chat/response.ts';
 import { createStreamEncoder } from '../protocols/openai-chat/stream.ts';
@@ -161,12 +162,18 @@ function observed(exchange: Exchange, batches: AsyncIterable<Batch>): AsyncItera
 }
 
 function note({ facts }: Exchange, events: readonly ChatEvent[]): void {
+  let grew = false;
   for (const event of events) {
-    if (event.type === 'block_delta') facts.firstTokenAt ??= performance.now();
+    if (event.type === 'block_delta') grew = true;
     if (event.type === 'usage') facts.usage = event.usage;
     if (event.type === 'finish') facts.finishReasons = [...(facts.finishReasons ?? []), event.reason];
     if (event.type === 'error') facts.error ??= event.error;
   }
+  if (!grew) return;
+  const now = performance.now();
+  facts.firstTokenAt ??= now;
+  if (facts.gaps) noteGap(facts.gaps, now);
+  else facts.gaps = createGaps(now);
 }
 
 function noteResponse({ facts }: Exchange, response: ChatResponse): void {

@@ -9,12 +9,14 @@ import { brokenRequestHandler, fromFramework, refuseConnect } from './broken-req
 import { readBody } from './body.ts';
 import { createExchanges } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
+import { finished } from './finished.ts';
 import { createGate } from './gate.ts';
 import type { ServerParts } from './parts.ts';
 import { chatCompletions } from './routes/chat-completions.ts';
 import { docs } from './routes/docs.ts';
 import { health } from './routes/health.ts';
 import { home } from './routes/home.ts';
+import { metrics } from './routes/metrics.ts';
 import { models } from './routes/models.ts';
 import { openapi } from './routes/openapi.ts';
 import type { Route } from './routes/route.ts';
@@ -53,6 +55,11 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 
   const exchanges = createExchanges((exchange, sent) => {
     logExchange(log, exchange, sent);
+    try {
+      parts.observe?.(finished(exchange, sent));
+    } catch (cause) {
+      log.error({ err: cause }, 'a request could not be counted');
+    }
     const { socket } = exchange.request;
     if (draining && exchanges.on(socket).length === 0) socket.end();
   });
@@ -92,7 +99,15 @@ export async function createServer(parts: ServerParts): Promise<Server> {
 
   const isDraining = (): boolean => draining;
   const gate = createGate(isDraining);
-  const routes: readonly Route[] = [chatCompletions(), ...models(), ...health(parts, isDraining), openapi(parts), ...docs(), home(parts)];
+  const routes: readonly Route[] = [
+    chatCompletions(),
+    ...models(),
+    ...health(parts, isDraining),
+    openapi(parts),
+    ...docs(),
+    home(parts),
+    ...metricsRoutes(parts, settings),
+  ];
   const open = (request: FastifyRequest, reply: FastifyReply): Exchange => {
     const exchange = exchanges.open(request.raw, reply.raw, parts.current());
     if (draining) reply.raw.shouldKeepAlive = false;
@@ -155,6 +170,12 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     close: (deadlineMs) => (closing ??= drain(deadlineMs)),
     app,
   };
+}
+
+/** None where they are nobody's to read, or have an address of their own. */
+function metricsRoutes({ metrics: readable }: ServerParts, { host }: ServerSettings): readonly Route[] {
+  if (!readable || readable.settings.port !== undefined) return [];
+  return [metrics(readable, { keySha256: readable.settings.keySha256, host })];
 }
 
 /** Node counts both from a request's first byte, and wants the one for the whole request to be the longer one. */

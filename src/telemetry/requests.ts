@@ -1,6 +1,6 @@
 /** What is counted of requests and of the attempts that answered them. */
 import type { Registry } from 'prom-client';
-import type { Attempt, CallTrace } from '../core/call.ts';
+import type { Attempt } from '../core/call.ts';
 import { GAP_BOUNDS } from '../core/gaps.ts';
 import type { FinishedRequest, Observe } from '../gateway/ports.ts';
 import type { BoundedNames } from './bounded-names.ts';
@@ -141,7 +141,7 @@ export function createRequestCounts(registry: Registry, { models, targets }: Req
     observe(request) {
       const { route, trace, error, sent } = request;
       const outcome = outcomeOf(error, sent);
-      const model = request.model === undefined ? '' : models.label(request.model, wasFound(trace));
+      const model = request.model === undefined ? '' : models.label(request.model, wasFound(request));
       const last = trace.answeredBy ?? trace.attempts.at(-1);
       const provider = last ? (last.provider ?? 'local') : '';
       to.requests.add([route, model, provider, outcome]);
@@ -173,6 +173,6 @@ function isReal({ firstOutputAt, error }: Attempt): boolean {
   return firstOutputAt !== undefined || (error !== undefined && (error.retryable || error.status >= 500));
 }
 
-function wasFound({ cache, attempts }: CallTrace): boolean {
-  return cache === 'hit' || cache === 'shared' || attempts.some(isReal);
+function wasFound({ trace: { cache, attempts }, error }: FinishedRequest): boolean {
+  return cache === 'hit' || (cache === 'shared' && !error) || attempts.some(isReal);
 }
