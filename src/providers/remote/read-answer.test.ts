@@ -48,6 +48,10 @@ async function* reads(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
 }
 
+async function* listed(batches: readonly Batch[]): AsyncGenerator<Batch> {
+  yield* batches;
+}
+
 const frames = (...datas: readonly string[]): string => datas.map((data) => `data: ${data}\n\n`).join('');
 
 async function batchesOf(plan: Prepared, bytes: AsyncIterable<Uint8Array>): Promise<Batch[]> {
@@ -150,4 +154,32 @@ test('first output: a reader who leaves lets the bytes go', async () => {
     break;
   }
   assert.ok(left);
+});
+
+test('read: JSON in place of a stream is read as what it is, an error or an answer', async () => {
+  const usage = undefined;
+  const response = {
+    id: 'chatcmpl-1',
+    model: 'm',
+    created: 1,
+    choices: [{ blocks: [{ type: 'text', text: 'whole' }], reason: 'stop' }],
+    usage,
+  } as const;
+  const plan: Prepared = {
+    ...prepared(),
+    response(body) {
+      if (JSON.stringify(body).includes('error')) throw broken('no credit, sk-secret');
+      return { response };
+    },
+  };
+  assert.equal(errorIn(await batchesOf(plan, reads('{"err', 'or":"x"}')))?.message, 'no credit, [key]');
+  const batches = await batchesOf(plan, reads('\n{"choices":[]}'));
+  assert.deepEqual(await fold(listed(batches)), response);
+});
+
+test('read: a page in place of a stream says what it is; a stream that only kept alive does not', async () => {
+  const page = '<html><head><title>Bad gateway sk-secret</title></head></html>';
+  assert.equal(errorIn(await batchesOf(prepared(), reads(page)))?.message, 'The provider sent no stream: Bad gateway [key]');
+  assert.equal(errorIn(await batchesOf(prepared(), reads(': ping\n\n', ': ping\n\n')))?.message, 'broke off');
+  assert.equal(errorIn(await batchesOf(prepared(), reads(frames('start'), '<html>')))?.message, 'broke off');
 });

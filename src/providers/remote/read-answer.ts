@@ -1,10 +1,12 @@
 /** From the bytes of a provider's answer to the batches of a reply. One loop of push decoders, no chain of generators. */
 import { GatewayError, toGatewayError } from '../../core/error.ts';
 import type { Batch, ChatEvent } from '../../core/event.ts';
+import { unfold } from '../../core/unfold.ts';
 import { createAwsEventStreamReader } from '../../protocols/framing/aws-eventstream.ts';
 import { createSseReader } from '../../protocols/framing/sse.ts';
 import type { FrameReader } from '../../protocols/framing/sse.ts';
 import type { Frame, Prepared } from '../../protocols/wire.ts';
+import { createForeign, wholeOf } from './foreign-body.ts';
 
 const READERS: Readonly<Record<Prepared['framing'], () => FrameReader>> = {
   sse: createSseReader,
@@ -48,15 +50,24 @@ export async function* readBatches(
   const decoder = prepared.decoder();
   const reshape = reshaper(prepared);
   const mayPass = prepared.reshape.length === 0;
+  const foreign = createForeign();
   let passing = false;
 
   try {
     for await (const chunk of bytes) {
-      const batch = decodeAll(frames.push(chunk));
+      const list = frames.push(chunk);
+      foreign.see(chunk, list.length);
+      const batch = decodeAll(list);
       if (batch.events.length > 0 || batch.raw) yield batch;
       if (isOver(batch.events)) return;
     }
-    const rest = decodeAll(frames.end());
+    const left = frames.end();
+    const page = left.length === 0 && prepared.framing === 'sse' ? foreign.page() : undefined;
+    if (page !== undefined) {
+      yield { events: reshape(unfold(wholeOf(prepared, page))) };
+      return;
+    }
+    const rest = decodeAll(left);
     if (rest.events.length > 0 || rest.raw) yield rest;
     if (isOver(rest.events)) return;
     const last: ChatEvent[] = [];
