@@ -127,52 +127,54 @@ function assertAnswer(heard: Heard, upstream: string, token: string): void {
   assert.match(wayOf(heard.headers).provider ?? '', new RegExp(`^${upstream}`));
 }
 
-for (const [name] of NAMED) {
-  describe(`a provider: ${name}`, { concurrency: !NAMED.some(([each, , { spoils }]) => each === name && spoils) }, () => {
-    for (const one of CASES.filter((each) => each.name === name)) {
-      const { id, fault, stream, targets, client, provider } = one;
-      const ending = endingOf(one);
-      test(`${stream ? 'streamed' : 'whole'}, ${targets} target${targets === 'two' ? 's' : ''}, by ${client}: ${ending}`, async () => {
-        const ask = CLIENTS[client];
-        assert.ok(ask);
-        const heard = await ask({ url: server.url, model: id, token: id, stream });
-        assert.ok(heard.ms < DEADLINE_MS, `${heard.ms} ms`);
-        const { attempts } = wayOf(heard.headers);
-        const visits = bad.get(provider)?.of(id).length;
-        switch (ending) {
-          case 'bad answers':
-            assertAnswer(heard, 'bad', id);
-            assert.deepEqual([attempts, visits, good.of(id).length], [1, 1, 0]);
-            break;
-          case 'either answers': {
-            const { provider: who } = wayOf(heard.headers);
-            assertAnswer(heard, who === 'good' ? 'good' : 'bad', id);
-            assert.ok(attempts === 1 || (attempts === 2 && (who === 'good') === (targets === 'two')), `${attempts} attempts, ${who}`);
-            break;
+describe('a provider', { concurrency: 8 }, () => {
+  for (const [name] of NAMED) {
+    describe(name, { concurrency: !NAMED.some(([each, , { spoils }]) => each === name && spoils) }, () => {
+      for (const one of CASES.filter((each) => each.name === name)) {
+        const { id, fault, stream, targets, client, provider } = one;
+        const ending = endingOf(one);
+        test(`${stream ? 'streamed' : 'whole'}, ${targets} target${targets === 'two' ? 's' : ''}, by ${client}: ${ending}`, async () => {
+          const ask = CLIENTS[client];
+          assert.ok(ask);
+          const heard = await ask({ url: server.url, model: id, token: id, stream });
+          assert.ok(heard.ms < DEADLINE_MS, `${heard.ms} ms`);
+          const { attempts } = wayOf(heard.headers);
+          const visits = bad.get(provider)?.of(id).length;
+          switch (ending) {
+            case 'bad answers':
+              assertAnswer(heard, 'bad', id);
+              assert.deepEqual([attempts, visits, good.of(id).length], [1, 1, 0]);
+              break;
+            case 'either answers': {
+              const { provider: who } = wayOf(heard.headers);
+              assertAnswer(heard, who === 'good' ? 'good' : 'bad', id);
+              assert.ok(attempts === 1 || (attempts === 2 && (who === 'good') === (targets === 'two')), `${attempts} attempts, ${who}`);
+              break;
+            }
+            case 'good answers':
+              assertAnswer(heard, 'good', id);
+              assert.equal(attempts, 2);
+              assert.deepEqual([visits ?? 1, good.of(id).length], [1, 1]);
+              break;
+            case 'error': {
+              assert.deepEqual([heard.status, heard.ended, heard.text], [fault.error.status, false, '']);
+              assertError(heard, fault.error);
+              assert.equal(attempts, fault.worth === 'again' ? ATTEMPTS : 1);
+              assert.equal(visits ?? attempts, attempts);
+              assert.equal(good.of(id).length, 0, 'nobody else was asked');
+              break;
+            }
+            case 'cut':
+              assert.deepEqual([heard.status, heard.ended], [200, false], 'an error frame, and no [DONE]');
+              assertError(heard, fault.error);
+              assert.ok(heard.text !== '' && textOf('bad', id).startsWith(heard.text), heard.text);
+              assert.deepEqual([attempts, visits, good.of(id).length], [1, 1, 0], 'what was begun is not begun again elsewhere');
           }
-          case 'good answers':
-            assertAnswer(heard, 'good', id);
-            assert.equal(attempts, 2);
-            assert.deepEqual([visits ?? 1, good.of(id).length], [1, 1]);
-            break;
-          case 'error': {
-            assert.deepEqual([heard.status, heard.ended, heard.text], [fault.error.status, false, '']);
-            assertError(heard, fault.error);
-            assert.equal(attempts, fault.worth === 'again' ? ATTEMPTS : 1);
-            assert.equal(visits ?? attempts, attempts);
-            assert.equal(good.of(id).length, 0, 'nobody else was asked');
-            break;
-          }
-          case 'cut':
-            assert.deepEqual([heard.status, heard.ended], [200, false], 'an error frame, and no [DONE]');
-            assertError(heard, fault.error);
-            assert.ok(heard.text !== '' && textOf('bad', id).startsWith(heard.text), heard.text);
-            assert.deepEqual([attempts, visits, good.of(id).length], [1, 1, 0], 'what was begun is not begun again elsewhere');
-        }
-      });
-    }
-  });
-}
+        });
+      }
+    });
+  }
+});
 
 test('a provider: after all of that nothing is in work, and every answer that was not wanted was left', async () => {
   const all = [...bad.values(), good];

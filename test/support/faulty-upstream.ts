@@ -190,16 +190,18 @@ export async function startFaultyUpstream(name: string, plan: (asked: Asked) => 
   };
 }
 
+const WRITES_AT_ONCE = 32;
+
 async function perform(socket: Socket, step: Step, released: () => Promise<void>): Promise<void> {
   switch (step.do) {
     case 'send':
       return written(socket, step.bytes);
     case 'trickle': {
       const bytes = Buffer.from(step.bytes as string);
-      for (let at = 0; at < bytes.length && socket.writable; at += step.size) {
+      for (let at = 0, writes = 1; at < bytes.length && socket.writable; at += step.size, writes++) {
         await written(socket, bytes.subarray(at, at + step.size));
-        // what the system takes at once would keep everybody else waiting
-        await setImmediate();
+        // what the system takes at once keeps everybody else waiting
+        if (writes % WRITES_AT_ONCE === 0) await setImmediate();
       }
       return;
     }

@@ -1,0 +1,83 @@
+/** A client that leaves is gone for the provider as well, at once, wherever its answer stands. */
+import assert from 'node:assert/strict';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { after, before, test } from 'node:test';
+import { RETRY_AFTER_MS, STAGES, leaveOnce, planOf, spreadOf } from '../support/disconnects.ts';
+import type { Departure } from '../support/disconnects.ts';
+import { providerAt, startRouted } from '../support/faulty-route.ts';
+import { startFaultyUpstream } from '../support/faulty-upstream.ts';
+import type { FaultyUpstream } from '../support/faulty-upstream.ts';
+import { restful } from '../support/gauges.ts';
+import type { LiveServer } from '../support/live-server.ts';
+import { seeded } from '../support/random.ts';
+
+const TIMES = 160;
+const AT_ONCE = 4;
+const SEED = 20_261_123;
+
+let upstream: FaultyUpstream;
+let server: LiveServer;
+
+before(async () => {
+  upstream = await startFaultyUpstream('up', planOf);
+  server = await startRouted({ providers: { up: providerAt(upstream.url) }, routes: {} });
+});
+
+after(async () => {
+  await server.close();
+  await upstream.close();
+});
+
+test(`disconnect: at ${TIMES} random moments the upstream sees it within 100 ms`, async (t) => {
+  const random = seeded(SEED);
+  const delays = monitorEventLoopDelay({ resolution: 5 });
+  delays.enable();
+  const departures: Departure[] = [];
+  let next = 0;
+  const leave = async (): Promise<void> => {
+    while (next < TIMES) departures.push(await leaveOnce({ url: server.url, upstream, random, patience: 20 }, `d${next++}`));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, leave));
+  const { median, worst, count } = spreadOf(departures);
+  // all three share this process: how long it stood still, on a machine with other work, is no part of the way
+  delays.disable();
+  const still = delays.max / 1e6;
+  const figures = Object.entries({ median, worst, still }).map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`);
+  t.diagnostic(`${count} seen by the upstream: ${figures.join(', ')} (seed ${SEED})`);
+  assert.ok(median < 20 + still, `${median} ms`);
+  assert.ok(worst < 100 + still, JSON.stringify(departures.filter(({ ms }) => (ms ?? 0) >= 100)));
+  for (const stage of Object.keys(STAGES))
+    assert.ok(
+      departures.some((one) => one.stage === stage),
+      `nobody left ${stage}`,
+    );
+
+  // the log tells of all of them, also of those that only waited, before any of the waits was over
+  const lines = await Promise.all(
+    Array.from({ length: TIMES }, (_, at) =>
+      server.logged(({ clientRequestId, msg }) => msg === 'request' && clientRequestId === `d${at}`),
+    ),
+  );
+  for (const line of lines) {
+    assert.equal(line['outcome'], 'cancelled');
+    assert.ok(Number(line['ms']) < RETRY_AFTER_MS, JSON.stringify(line));
+  }
+  await restful(server.url);
+});
+
+test('disconnect: who left in the wait before another attempt is not asked for again', async () => {
+  const random = seeded(SEED + 1);
+  const leave = (at: number) => leaveOnce({ url: server.url, upstream, random, patience: 20, stage: 'in-wait' }, `w${at}`);
+  await Promise.all(Array.from({ length: 20 }, (_, at) => leave(at)));
+  // this one waits as long as they would have, and began after them
+  const leaving = new AbortController();
+  const messages = [{ role: 'user', content: '#stays' }];
+  const stays = server.post({ model: 'up/in-wait.stays', messages }, { signal: leaving.signal }).catch((cause: unknown) => cause);
+  await upstream.until(() => upstream.of('stays').length === 2);
+  const again = upstream.visits.filter(({ asked }) => asked.token.startsWith('w') && asked.nth > 0);
+  assert.deepEqual(again, []);
+  leaving.abort();
+  assert.equal(await stays, leaving.signal.reason);
+  await upstream.quiet();
+  await restful(server.url);
+});
