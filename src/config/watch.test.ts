@@ -24,35 +24,34 @@ afterEach(() => {
 });
 
 /** A watch that has had its first look; `changes` counts what it told. */
-async function watched(times = QUICK, places: readonly string[] = [file]) {
+async function watched(settings = QUICK, places: readonly string[] = [file]) {
   const news = new EventEmitter();
-  let changes = 0;
-  let looks = 0;
+  const count = { changes: 0, looks: 0 };
   const counted = (): readonly string[] => {
-    looks++;
+    count.looks++;
     news.emit('look');
     return places;
   };
   watching = watchFile({
     places: counted,
     changed: () => {
-      changes++;
+      count.changes++;
       news.emit('changed');
     },
-    times,
+    times: settings,
   });
   /** Resolves when somebody has looked for that many times more. */
-  const looked = async (count: number): Promise<void> => {
-    for (const enough = looks + count; looks < enough;) await once(news, 'look', { signal: AbortSignal.timeout(20_000) });
+  const looked = async (times: number): Promise<void> => {
+    for (const enough = count.looks + times; count.looks < enough;) await once(news, 'look', { signal: AbortSignal.timeout(20_000) });
   };
   watching.start();
   await looked(1);
   return {
     looked,
-    changes: () => changes,
+    changes: () => count.changes,
     async changed() {
-      const before = changes;
-      while (changes === before) await once(news, 'changed', { signal: AbortSignal.timeout(20_000) });
+      const before = count.changes;
+      while (count.changes === before) await once(news, 'changed', { signal: AbortSignal.timeout(20_000) });
     },
   };
 }

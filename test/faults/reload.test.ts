@@ -29,11 +29,10 @@ test('reload: fifty changes under load drop no request, mix no answer, and leave
   await using b = await startFaultyUpstream('b', (asked) => (asked.stream ? [trickle(wellBytes(asked), 7)] : well(asked)));
   await using server = await startRouted(at(a.url));
   const served = { a: 0, b: 0 };
-  let answers = 0;
-  let over = false;
+  const load = { answers: 0, over: false };
   let wake = (): void => undefined;
   const client = async (name: string, stream: boolean): Promise<void> => {
-    for (let n = 0; !over; n++) {
+    for (let n = 0; !load.over; n++) {
       const token = `${name}-${n}`;
       const heard = await hear(server, token, stream);
       const by = heard.text.startsWith('a:') ? 'a' : 'b';
@@ -41,13 +40,13 @@ test('reload: fifty changes under load drop no request, mix no answer, and leave
       // asked once, by the one configuration that it began with
       assert.equal(a.of(token).length + b.of(token).length, 1, token);
       served[by]++;
-      answers++;
+      load.answers++;
       wake();
     }
   };
   const clients = Promise.all([client('slow1', true), client('slow2', true), client('slow3', true), client('fast', false)]);
   const more = async (count: number): Promise<void> => {
-    for (const enough = answers + count; answers < enough;) {
+    for (const enough = load.answers + count; load.answers < enough;) {
       const { promise, resolve } = Promise.withResolvers<void>();
       wake = resolve;
       await Promise.race([promise, clients]);
@@ -59,10 +58,10 @@ test('reload: fifty changes under load drop no request, mix no answer, and leave
     refs.push(new WeakRef(server.apply(routedEnv(at(n % 2 === 1 ? b.url : a.url))).config.server));
   }
   await more(8);
-  over = true;
+  load.over = true;
   await clients;
   await restful(server.url);
-  t.diagnostic(`${answers} answers while ${RELOADS} configurations came: ${JSON.stringify(served)}`);
+  t.diagnostic(`${load.answers} answers while ${RELOADS} configurations came: ${JSON.stringify(served)}`);
   assert.ok(served.a > 0 && served.b > 0, JSON.stringify(served));
   // the last one is in use
   await collected(refs, 1);
