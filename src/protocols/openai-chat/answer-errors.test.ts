@@ -93,3 +93,12 @@ test('openai-chat: a code by the name of what every object has is a code like ot
   const error = errorWithin({ error: { message: 'm', code: 'constructor', type: 'toString' } });
   assert.deepEqual([error?.status, error?.message], [502, 'm']);
 });
+
+test('openai-chat: codes beside the choices have the status that they mean', () => {
+  const statusOf = (status_code: number) => errorWithin({ choices: [], base_resp: { status_code, status_msg: 'x' } });
+  assert.deepEqual(
+    [1002, 1004, 1008, 2013, 9999].map((code) => statusOf(code)?.status),
+    [429, 401, 402, 400, 502],
+  );
+  assert.equal(statusOf(0), undefined);
+});

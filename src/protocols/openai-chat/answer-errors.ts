@@ -28,7 +28,8 @@ export function errorWithin(value: unknown): GatewayError | undefined {
   // MiniMax: always there, and 0 where all is well
   const { status_code: code, status_msg: message } = fields(base);
   if (code === 0 || code === undefined) return undefined;
-  return reportedError({ status: 502, message: text(message) ?? '', code: typeof code === 'number' ? String(code) : text(code) });
+  const status = STATUS_OF_BASE[Number(code)] ?? 502;
+  return reportedError({ status, message: text(message) ?? '', code: typeof code === 'number' ? String(code) : text(code) });
 }
 
 /** The same where an event's name says that its data is an error, whatever it looks like. */
@@ -36,6 +37,18 @@ export function reported(value: unknown): GatewayError {
   const words = wordsOf(value) ?? { message: typeof value === 'string' ? value : 'The provider reported an error without a message.' };
   return reportedError({ status: statusWithin(fields(value), words), ...words });
 }
+
+/** MiniMax's codes: https://platform.minimax.io/docs/api-reference/errorcode */
+const STATUS_OF_BASE: Readonly<Record<number, number>> = {
+  1001: 504,
+  1002: 429,
+  1004: 401,
+  1008: 402,
+  1039: 429,
+  1041: 429,
+  2013: 400,
+  2049: 401,
+};
 
 const STATUS_OF: Readonly<Record<string, number>> = {
   invalid_request_error: 400,

@@ -92,7 +92,7 @@ test('openai-chat: state in what passes is the state of the provider that it com
   const theirs = { owner: 'anthropic', blocks: [{ type: 'reasoning', data: 's' }] };
   const quirks = { ...faithful, providerState: true };
   const ours = { owner: 'prov', blocks: [{ type: 'opaque', data: { provider_state: theirs } }] };
-  const body = whole({ role: 'assistant', content: 'a', provider_state: theirs });
+  const body = whole({ role: 'assistant', content: 'a', refusal: null, provider_state: theirs });
   const { raw } = openaiChatWire.prepare(accept(), targetOf(quirks), HEAD).response(body);
   assert.deepEqual(JSON.parse(raw ?? '').choices[0].message.provider_state, ours);
   const [frame] = rawsOf([chunk({ provider_state: theirs }), ended()], { quirks });
@@ -106,4 +106,11 @@ test('openai-chat: a chunk of a faithful provider without usage says so to who a
   const known = '{"id":"x","model":"theirs","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":null}';
   assert.equal(rawsOf([known, ended(), last], { request: asked })[0], `data: ${known.replace('theirs', 'prov/theirs')}\n\n`);
   assert.doesNotMatch(rawsOf([bare, ended()])[0] ?? '', /usage/);
+});
+
+test('openai-chat: a body of a faithful provider that leaves out what the contract has is written anew', () => {
+  const answered = (message: object) => prepare(accept(), faithful).response(whole({ role: 'assistant', ...message })).raw;
+  assert.notEqual(answered({ content: 'a', refusal: null }), undefined);
+  assert.equal(answered({ content: null, audio: { id: 'a', data: '', transcript: 'b', expires_at: 1 } }), undefined);
+  assert.equal(answered({ refusal: null }), undefined);
 });

@@ -39,6 +39,15 @@ export function createFramePasser(passing: Passing): (chunk: Fields, data: strin
   }
 }
 
+/** The fields that the contract has on every answer are there; some are left out by OpenAI itself (`refusal`, beside sound). */
+export function isComplete(body: Fields): boolean {
+  const choices = list(body['choices']).map(fields);
+  return choices.every((choice) => {
+    const message = fields(choice['message']);
+    return 'content' in message && 'refusal' in message;
+  });
+}
+
 /** The text of a whole answer. */
 export function passBody(body: Fields, passing: Passing): string {
   return JSON.stringify({ ...(passing.providerState ? ownState(body, passing) : body), model: passing.model });

@@ -9,7 +9,7 @@ import type { AnswerHead, Decoder, Frame, WireTarget } from '../wire.ts';
 import { createChoiceReader, isFailure } from './answer-choice.ts';
 import type { ChoiceReader } from './answer-choice.ts';
 import { errorWithin, reported } from './answer-errors.ts';
-import { createFramePasser, passBody } from './answer-raw.ts';
+import { createFramePasser, isComplete, passBody } from './answer-raw.ts';
 import type { Passing } from './answer-raw.ts';
 import { countExecuted, noteExecuted, readUsage, usageIn } from './answer-usage.ts';
 import type { OpenAIChatQuirks } from './quirks.ts';
@@ -249,5 +249,5 @@ export function readAnswer(body: unknown, context: AnswerContext): { readonly re
   folder.push(answer.chunk(whole, 'message'));
   folder.push(answer.close());
   const response = folder.end();
-  return context.passes ? { response, raw: passBody(whole, passingOf(context)) } : { response };
+  return context.passes && isComplete(whole) ? { response, raw: passBody(whole, passingOf(context)) } : { response };
 }
