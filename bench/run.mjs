@@ -1,4 +1,4 @@
-// npm --prefix bench run engine | http | translate | router | test: sets up what is missing and runs a bench with Node 24.
+// npm --prefix bench run engine | http | translate | router | soak | test: sets up what is missing and runs a bench with Node 24.
 // Plain JavaScript for Node 20.
 //   npm --prefix bench run engine -- --quick
 import { spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { becomeNode, findNode, nodeMissing } from '../scripts/node.mjs';
 import { ensureInstalled } from '../scripts/setup.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const benches = ['engine', 'http', 'translate', 'router'];
+const benches = ['engine', 'http', 'translate', 'router', 'soak'];
 
 /** The peers are no dependency of the project: they have a lock file and a node_modules of their own. */
 function peersInstalled() {
@@ -36,7 +36,7 @@ const [bench, ...args] = process.argv.slice(2);
 if (!benches.includes(bench)) {
   console.error(`Which bench? ${benches.join(', ')}`);
   process.exitCode = 2;
-} else if (!(await ensureInstalled({ dev: false })) || (bench === 'http' && !installPeers())) {
+} else if (!(await ensureInstalled({ dev: bench === 'soak' })) || (bench === 'http' && !installPeers())) {
   process.exitCode = 1;
 } else {
   const node = findNode();
