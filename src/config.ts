@@ -270,6 +270,7 @@ function assemble({ given, env, file, problems }: Parts): Config {
         enabled: get('metrics.enabled'),
         host: get('metrics.host'),
         port: get('metrics.port'),
+        serverPort: get('server.port'),
         key: given.get('metrics.key'),
         where: (given.get('metrics.host') ?? given.get('metrics.port'))?.where ?? 'metrics.host',
       },

@@ -36,6 +36,9 @@ test('config: a port of its own for the metrics that others can reach needs a ke
   ]);
   assert.equal(load('metrics:\n  port: 9464').metrics.port, 9464);
   assert.deepEqual(problems('metrics:\n  enabled: false\n  port: 9464\n  host: 0.0.0.0'), []);
+  assert.deepEqual(problems('metrics:\n  port: 11435'), [
+    'parlance.yaml:2: metrics.port: 11435 is the port of the API. Leave it out: the metrics are at /metrics there.',
+  ]);
   const { metrics } = load('metrics:\n  port: 0\n  host: 0.0.0.0\n  key: env:SCRAPE', { SCRAPE: 'mk-1' });
   assert.equal(metrics.keySha256, hashKey('mk-1'));
   assert.equal(load('', { PARLANCE_METRICS_KEY: `sha256:${hashKey('mk-1')}` }).metrics.keySha256, hashKey('mk-1'));

@@ -8,6 +8,8 @@ export interface MetricsInput {
   readonly enabled: boolean;
   readonly host: string;
   readonly port: number | undefined;
+  /** That of the API. */
+  readonly serverPort: number;
   /** The `metrics.key` that was given, if any. */
   readonly key: Given | undefined;
   /** Where `metrics.host` or, without it, the port was given: the place for messages. */
@@ -19,7 +21,7 @@ export interface MetricsInput {
  * a key, as the server's address does.
  */
 export function readMetrics(
-  { enabled, host, port, key, where }: MetricsInput,
+  { enabled, host, port, serverPort, key, where }: MetricsInput,
   env: Readonly<Record<string, string | undefined>>,
   problems: string[],
 ): MetricsSettings {
@@ -31,6 +33,9 @@ export function readMetrics(
       `${where}: metrics.host: "${host}" can be reached from other machines, and no metrics.key is set. ` +
         'Set PARLANCE_METRICS_KEY (or metrics.key in parlance.yaml), or listen on 127.0.0.1.',
     );
+  }
+  if (enabled && port !== undefined && port !== 0 && port === serverPort) {
+    problems.push(`${where}: metrics.port: ${port} is the port of the API. Leave it out: the metrics are at /metrics there.`);
   }
   return { enabled, host, port, keySha256 };
 }

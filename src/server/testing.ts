@@ -7,7 +7,7 @@ import { hashKey } from '../config/keys.ts';
 import type { ServerSettings } from '../config/settings.ts';
 import type { Call, Handler, ModelCard, Reply } from '../core/call.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
-import type { Readiness, Service } from './parts.ts';
+import type { Readiness, ServerParts, Service } from './parts.ts';
 import { modelNotFound } from '../gateway/router.ts';
 import { createServer } from './server.ts';
 import type { Server } from './server.ts';
@@ -45,6 +45,8 @@ export interface TestOptions {
   readonly keys?: readonly string[];
   readonly models?: readonly ModelCard[];
   readonly ready?: () => Promise<Readiness>;
+  readonly observe?: ServerParts['observe'];
+  readonly metrics?: ServerParts['metrics'];
 }
 
 export async function startTestServer(options: TestOptions = {}): Promise<TestServer> {
@@ -72,7 +74,13 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
     enter: () => undefined,
     leave: () => undefined,
   };
-  const server = await createServer({ log, version: '0.0.0', current: () => service });
+  const server = await createServer({
+    log,
+    version: '0.0.0',
+    current: () => service,
+    ...(options.observe ? { observe: options.observe } : {}),
+    ...(options.metrics ? { metrics: options.metrics } : {}),
+  });
   const { port } = await server.listen();
   const base = `http://127.0.0.1:${port}`;
   return {
