@@ -43,7 +43,7 @@ function load(yaml: string, env: Readonly<Record<string, string>> = {}): Config 
 }
 
 describe('docs: every configuration that is shown loads', () => {
-  for (const page of ['docs/providers.md', 'docs/configuration.md']) {
+  for (const page of ['docs/providers.md', 'docs/configuration.md', 'docs/routing.md']) {
     for (const { code, line } of blocks(page, 'yaml')) test(`${page}:${line}`, () => void load(code));
   }
 });
