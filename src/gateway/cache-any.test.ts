@@ -23,7 +23,9 @@ import { cached } from './cache.ts';
 
 const oracle = await loadOracle();
 
-const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 20 }), fc.constantFrom('', 'é😀', '"\n\\\u2028'));
+/** Without the replacement character, by which the outside judge tells a character that was split. */
+const characters = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((one) => !one.includes('\ufffd'));
+const text = fc.oneof(characters, fc.constantFrom('', 'é😀', '"\n\\\u2028'));
 const state = fc.option(fc.record({ owner: fc.constant('anthropic'), data: fc.constantFrom(null, 'sig', { signature: 'é' }) }), {
   nil: undefined,
 });
