@@ -28,6 +28,8 @@ export interface LiveServer {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
   readonly port: number;
+  /** Where the metrics are, where they have an address of their own. */
+  readonly metricsUrl: string | undefined;
   /** Everything logged so far. */
   readonly log: readonly LogLine[];
   /** The first line, from the `after`th on, that the condition holds for; waits for it up to a minute. */
@@ -85,6 +87,7 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
   return {
     url,
     port: Number(new URL(url).port),
+    metricsUrl: server.metricsUrl,
     log: lines,
     async logged(condition, after = 0) {
       const deadline = AbortSignal.timeout(60_000);
