@@ -57,15 +57,23 @@ export const CHAT: Page = {
 export const MODELS: Page = {
   name: 'models',
   summary: 'List, show, pull and remove local models',
-  usage: ['models [list]', 'models show ID', 'models pull hf:USER/REPO[:QUANT]', 'models pull hf:USER/REPO/FILE.gguf', 'models rm ID'],
+  usage: [
+    'models [list] [--all]',
+    'models show ID',
+    'models pull hf:USER/REPO[:QUANT]',
+    'models pull hf:USER/REPO/FILE.gguf',
+    'models rm ID',
+  ],
   text: 'Models are the built-in one and every GGUF file below the models folder.\nA download that was interrupted continues when it is pulled again.',
   flags: {
     json: { about: 'Print JSON' },
+    all: { about: 'list: with the models of providers, as GET /v1/models shows them; prices are dollars for a million tokens' },
     yes: { about: 'rm: do not ask' },
     ...settingFlags(['models-dir']),
   },
   examples: [
-    ['models', 'what there is'],
+    ['models', 'what there is on this machine'],
+    ['models --all', 'and at the configured providers'],
     ['models pull hf:bartowski/Qwen2.5-0.5B-Instruct-GGUF', 'in Q4_K_M, or the nearest to it'],
     ['models rm bartowski/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M', ''],
   ],

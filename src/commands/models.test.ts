@@ -3,9 +3,14 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { loadConfig } from '../config.ts';
 import { main } from '../main.ts';
+import { serving } from '../providers/http-testing.ts';
 import { ggufBytes } from '../providers/llama/gguf-testing.ts';
 import { startFakeHub } from '../providers/llama/hub-testing.ts';
+import { createLibrary } from '../providers/llama/library.ts';
+import { startFakeServer } from './chat-testing.ts';
+import { listAll } from './models-all.ts';
 import { fakeIo, type FakeIoOptions } from './output-testing.ts';
 
 const MODEL = ggufBytes({ tensors: [50_000] });
@@ -37,6 +42,56 @@ test('models: the list shows id, size, quantisation, context and origin', async 
 test('models: without a verb and with list it is the same', async (context) => {
   const dir = await folder(context);
   assert.deepEqual(await models(['list'], dir), await models([], dir));
+});
+
+test('models: --all shows the models of providers too, and who could not be asked', async (context) => {
+  const dir = await folder(context);
+  const provider = await startFakeServer({ models: ['large', 'small'] });
+  const gone = await startFakeServer();
+  await gone.close();
+  context.after(() => provider.close());
+  const env = {
+    PARLANCE_PROVIDERS: JSON.stringify({
+      acme: {
+        wire: 'openai-chat',
+        baseUrl: `${provider.url}/v1`,
+        models: [{ id: 'large', pricing: { input: 1.5, output: 6 } }],
+        listModels: true,
+      },
+      gone: { wire: 'openai-chat', baseUrl: `${gone.url}/v1` },
+    }),
+    PARLANCE_MODELS_ALIASES: JSON.stringify({ best: 'acme/large' }),
+    PARLANCE_MODELS_DENY: 'acme/small',
+  };
+  const { code, out, err } = await models(['--all'], dir, { env });
+  assert.equal(code, 0);
+  const [head, ...rows] = out.trimEnd().split('\n');
+  assert.match(head ?? '', /^ID +CONTEXT +INPUT +OUTPUT +PROVIDER$/);
+  assert.deepEqual(
+    rows.map((row) => row.replaceAll(/ +/g, ' ')),
+    ['best - $1.5 $6 acme', 'smollm2-135m-instruct 8192 - - this machine', 'acme/large - $1.5 $6 acme'],
+  );
+  assert.match(err, /^warning: provider gone: 127\.0\.0\.1:\d+ refused the connection\.\n$/);
+  const parsed = JSON.parse((await models(['list', '--all', '--json'], dir, { env })).out) as {
+    data: { id: string }[];
+    failures: { provider: string }[];
+  };
+  assert.deepEqual([parsed.data.length, parsed.failures.map((one) => one.provider)], [3, ['gone']]);
+  assert.equal(provider.requests.length, 0);
+});
+
+test('models: --all does not wait for a provider that is silent', { timeout: 20_000 }, async (context) => {
+  const silent = await serving(() => undefined);
+  context.after(() => silent.stop());
+  const env = {
+    HOME: '/does/not/exist',
+    XDG_CONFIG_HOME: '/does/not/exist',
+    PARLANCE_MODELS_BUILT_IN: 'false',
+    PARLANCE_PROVIDERS: JSON.stringify({ acme: { wire: 'openai-chat', baseUrl: `${silent.url}/v1` } }),
+  };
+  const library = createLibrary({ dir: await folder(context), builtIn: false });
+  const { cards, failures } = await listAll({ config: loadConfig({ env, flags: {} }), library, env, patienceMs: 50 });
+  assert.deepEqual([cards, failures], [[], [{ provider: 'acme', message: 'no answer within 0.05 s' }]]);
 });
 
 test('models: unusable files are warned of on stderr, and are in the JSON', async (context) => {

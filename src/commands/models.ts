@@ -1,13 +1,16 @@
-/** `parlance models`: what models there are on this machine, more of them, fewer of them. */
+/** `parlance models`: what models there are, more of them on this machine, fewer of them. */
 import { createInterface } from 'node:readline/promises';
 import { loadConfig } from '../config.ts';
+import type { ModelCard } from '../core/call.ts';
 import { nearest } from '../core/nearest.ts';
 import type { Config } from '../config/settings.ts';
+import { encodeModels } from '../protocols/openai-chat/response.ts';
 import { pullModel } from '../providers/llama/download-model.ts';
 import { createLibrary, removeFiles, type LocalLibrary } from '../providers/llama/library.ts';
 import type { LocalModel } from '../providers/llama/model.ts';
 import { readArgs, UsageError, type Args } from './args.ts';
 import { MODELS } from './help-pages.ts';
+import { listAll } from './models-all.ts';
 import { EXIT, printable, sizeText, styleFor, tableText, writeError, writeJson, writeLine, type Io } from './output.ts';
 import { progressBar } from './output-progress.ts';
 
@@ -52,7 +55,9 @@ function plain({ id, origin, path, bytes, ownedBy, sha256, gguf }: LocalModel): 
   return { id, origin, ownedBy, path, bytes, sha256, ...facts, hasChatTemplate: chatTemplate !== '' };
 }
 
-async function list({ args, io, config, library }: Context): Promise<number> {
+async function list(context: Context): Promise<number> {
+  const { args, io, config, library } = context;
+  if (args.has('all')) return everything(context);
   const models = await library.list();
   const problems = await library.problems();
   if (args.has('json')) {
@@ -70,9 +75,34 @@ async function list({ args, io, config, library }: Context): Promise<number> {
   const [head = '', ...lines] = tableText([['ID', 'SIZE', 'QUANT', 'CONTEXT', 'ORIGIN'], ...rows], [1, 3]).split('\n');
   if (models.length > 0) writeLine(io.stdout, [style.bold(head), ...lines].join('\n'));
   else writeLine(io.stderr, `No models. The models folder is ${config.models.dir}; parlance models pull hf:USER/REPO downloads one.`);
-  const warn = styleFor(io, 'stderr').yellow('warning:');
-  for (const { path, message } of problems) writeLine(io.stderr, `${warn} ${printable(`${path}: ${message}`)}`);
+  for (const { path, message } of problems) warn(io, `${path}: ${message}`);
   return EXIT.ok;
+}
+
+function warn(io: Io, message: string): void {
+  writeLine(io.stderr, `${styleFor(io, 'stderr').yellow('warning:')} ${printable(message)}`);
+}
+
+/** Those of providers too, as the server would list them. */
+async function everything({ args, io, config, library }: Context): Promise<number> {
+  const { cards, failures } = await listAll({ config, library, env: io.env });
+  const problems = await library.problems();
+  if (args.has('json')) writeJson(io, { ...encodeModels(cards), failures, problems });
+  else if (cards.length === 0) writeLine(io.stderr, 'No models: docs/providers.md says how to have some.');
+  else {
+    const rows = [['ID', 'CONTEXT', 'INPUT', 'OUTPUT', 'PROVIDER'], ...cards.map(cardRow)];
+    const [head = '', ...lines] = tableText(rows, [1, 2, 3]).split('\n');
+    writeLine(io.stdout, [styleFor(io, 'stdout').bold(head), ...lines].join('\n'));
+  }
+  if (args.has('json')) return EXIT.ok;
+  for (const { provider, message } of failures) warn(io, `provider ${provider}: ${message}`);
+  for (const { path, message } of problems) warn(io, `${path}: ${message}`);
+  return EXIT.ok;
+}
+
+function cardRow({ id, contextWindow, pricing, provider }: ModelCard): readonly string[] {
+  const dollars = (price: number | undefined): string => (price === undefined ? '-' : `$${price}`);
+  return [printable(id), String(contextWindow ?? '-'), dollars(pricing?.input), dollars(pricing?.output), provider ?? 'this machine'];
 }
 
 async function found({ library, subject }: Context): Promise<LocalModel> {
