@@ -82,6 +82,7 @@ export interface UsageRecord {
   /** Request id and number of the attempt: the same attempt is never recorded twice. */
   readonly id: string;
   readonly requestId: string;
+  /** From 1. */
   readonly attempt: number;
   /** When the attempt ended. */
   readonly at: number;
@@ -108,6 +109,7 @@ export interface UsageRecord {
   readonly outcome: Outcome;
   readonly status: number;
   readonly errorKind: string | undefined;
+  /** Times are kept in whole milliseconds. */
   readonly queueMs: number;
   readonly firstOutputMs: number | undefined;
   readonly totalMs: number;
@@ -121,7 +123,7 @@ export interface AuditEntry {
   /** `key.create`, `key.revoke`, `project.update` … */
   readonly action: string;
   readonly subject: string;
-  /** Without secrets. */
+  /** Without secrets; kept as JSON, where whole numbers of any size (bigint) become strings. */
   readonly before: unknown;
   readonly after: unknown;
 }

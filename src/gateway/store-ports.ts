@@ -9,6 +9,7 @@ export interface Page<T> {
 
 export interface PageOptions {
   readonly limit: number;
+  /** The `next` of the page before. One that is no cursor is a `GatewayError` of kind `invalid_value`. */
   readonly cursor?: string;
 }
 
@@ -50,13 +51,17 @@ export interface UsageFilter {
 export type UsageGroup = 'day' | 'project' | 'key' | 'endUser' | 'model' | 'provider' | 'outcome';
 
 export interface UsageSum {
+  /** Days as `2026-11-23`, UTC. A group whose records say nothing of it (no key, no end user) is left out. */
   readonly group: Readonly<Partial<Record<UsageGroup, string>>>;
+  /** First attempts: a request counts once, where its first attempt is. */
   readonly requests: number;
   readonly attempts: number;
   readonly promptTokens: bigint;
   readonly completionTokens: bigint;
   readonly cachedTokens: bigint;
+  readonly cacheWriteTokens: bigint;
   readonly reasoningTokens: bigint;
+  readonly audioTokens: bigint;
   readonly costNanos: bigint;
   readonly estimated: number;
   readonly unpriced: number;
@@ -68,7 +73,7 @@ export interface UsageStore {
   records(filter: UsageFilter, page: PageOptions): Promise<Page<UsageRecord>>;
   /** By the groups asked for, from sums that are kept by day: quick with ten million records. */
   sums(filter: UsageFilter, groups: readonly UsageGroup[]): Promise<readonly UsageSum[]>;
-  /** Spent in nano-dollars since a time, by one of the three. */
+  /** Spent in nano-dollars since a time, by all that is given; the names of end users are a project's own, so give both. */
   spent(by: { readonly keyId?: string; readonly projectId?: string; readonly endUser?: string }, since: number): Promise<bigint>;
   /** Deletes up to `limit` records older than this, in a short transaction; how many. Sums stay. */
   prune(before: number, limit: number): Promise<number>;
@@ -83,6 +88,7 @@ export interface CompletionFilter {
 export interface CompletionStore {
   put(completion: StoredCompletion): Promise<void>;
   get(projectId: string, id: string): Promise<StoredCompletion | undefined>;
+  /** The cursor is the id of the last one, as OpenAI's `after` is. */
   list(filter: CompletionFilter, page: PageOptions & { readonly order: 'asc' | 'desc' }): Promise<Page<StoredCompletion>>;
   setMetadata(projectId: string, id: string, metadata: Readonly<Record<string, string>>): Promise<StoredCompletion | undefined>;
   delete(projectId: string, id: string): Promise<boolean>;
