@@ -24,7 +24,7 @@ export const stateOf = (data: Fields, { provider }: Reading): ProviderState => (
  * A content block in the neutral model. What the provider's own tools said and did, and types that nobody knows yet, are
  * opaque: kept whole, in place, for the provider.
  */
-export function blockOf(content: Fields, reading: Reading): Block | undefined {
+export function blockOf(content: Fields, reading: Reading, index: number): Block | undefined {
   const { type } = content;
   switch (type) {
     case 'text': {
@@ -40,11 +40,18 @@ export function blockOf(content: Fields, reading: Reading): Block | undefined {
     case 'tool_use': {
       const input = wholeInput(content.input);
       const kept = calledByCode(content) ? { state: stateOf(content, reading) } : {};
-      return { type: 'tool_call', id: text(content.id) ?? '', kind: 'function', name: text(content.name) ?? '', input, ...kept };
+      return { type: 'tool_call', kind: 'function', ...callOf(content, reading, index), input, ...kept };
     }
     default:
       return typeof type === 'string' ? { type: 'opaque', state: stateOf(content, reading) } : undefined;
   }
+}
+
+/** Who is called. An id that is missing is made from the call's place; without a name there is nobody to call. */
+export function callOf({ id, name }: Fields, { head }: Reading, index: number): { readonly id: string; readonly name: string } {
+  const called = text(name);
+  if (!called) throw nonsense('a call of a tool without a name');
+  return { id: text(id) || `call_${head.id.replace(/^chatcmpl-/, '')}_${index}`, name: called };
 }
 
 /** Arguments that stand in the block itself; '' where there are none. */
@@ -91,9 +98,9 @@ export function readMessage(body: unknown, reading: Reading): ChatResponse {
   const blocks: Block[] = [];
   const annotations: Annotation[] = [];
   let length = 0;
-  for (const item of message.content as readonly unknown[]) {
+  for (const [index, item] of (message.content as readonly unknown[]).entries()) {
     const content = fields(item);
-    const block = blockOf(content, reading);
+    const block = blockOf(content, reading, index);
     if (!block) continue;
     blocks.push(block);
     if (block.type !== 'text') continue;

@@ -1,6 +1,7 @@
 /** What users and instructions say, as content blocks of the Messages API. */
 import type { AudioBlock, Block, FileBlock, ImageBlock } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
+import { entry } from '../json.ts';
 import type { Draft } from './cache.ts';
 import type { Settled } from './quirks.ts';
 
@@ -90,7 +91,7 @@ function imagePart(block: ImageBlock, quirks: Settled): Part {
 }
 
 function imageSource(media: string, data: string): Part | undefined {
-  const type = IMAGES[media];
+  const type = entry(IMAGES, media);
   if (type === undefined) return undefined;
   return { type: 'image', source: { type: 'base64', media_type: type, data } };
 }
@@ -144,6 +145,6 @@ const isText = (media: string): boolean =>
 function mediaOf({ media, base64 }: Data, filename = ''): string {
   if (media !== '' && media !== 'application/octet-stream') return media;
   const ending = /\.([a-z0-9]+)$/i.exec(filename)?.[1]?.toLowerCase() ?? '';
-  const known = BY_NAME[ending] ?? BY_CONTENT.find(([start]) => base64.startsWith(start))?.[1];
+  const known = entry(BY_NAME, ending) ?? BY_CONTENT.find(([start]) => base64.startsWith(start))?.[1];
   return known ?? (TEXT_NAMES.test(filename) ? 'text/plain' : media);
 }

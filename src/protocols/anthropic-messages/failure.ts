@@ -2,7 +2,7 @@
 import { GatewayError } from '../../core/error.ts';
 import { jsonOf, plainMessage, reportedError, retryAfterOf } from '../failure.ts';
 import type { Reported } from '../failure.ts';
-import { count, fields, list, text } from '../json.ts';
+import { count, entry, fields, list, text } from '../json.ts';
 import type { Failure } from '../wire.ts';
 
 /** The status that the API gives errors of each type; in streams it is all there is. */
@@ -60,7 +60,7 @@ export function exceptionOf(name: string, data: string): GatewayError {
   return worded({ status: count(body.originalStatusCode) ?? statusOf(name) ?? 500, message, type: name });
 }
 
-const statusOf = (type: string | undefined): number | undefined => STATUS[type?.toLowerCase() ?? ''];
+const statusOf = (type: string | undefined): number | undefined => entry(STATUS, type?.toLowerCase());
 
 function worded(reported: Reported): GatewayError {
   const { status, message } = reported;

@@ -324,3 +324,25 @@ test('anthropic: on Bedrock events come in base64 inside of frames, and exceptio
   assert.equal(thrown('internalServerException', 'Oops').kind, 'upstream');
   assert.equal(thrown('of_tomorrow', 'Oops').kind, 'upstream');
 });
+
+test('anthropic: a call without an id gets one of its own, a call without a name is an error', () => {
+  const calls = [0, 1].flatMap((index) => [open(index, { type: 'tool_use', name: 'f', input: {} }), close(index)]);
+  const { choices } = answer(...calls, ...ending('tool_use'));
+  const ids = choices[0]?.blocks.map((block) => (block.type === 'tool_call' ? block.id : '')) ?? [];
+  assert.equal(new Set(ids).size, 2);
+  assert.ok(ids.every((id) => id.startsWith('call_')));
+  assert.equal(lastError(decoded([start, open(0, { type: 'tool_use', id: 'toolu_1', input: {} })])).kind, 'upstream');
+});
+
+test('anthropic: a cited text is kept whole for the next turn', () => {
+  const citation = { type: 'web_search_result_location', url: 'https://a.example', title: 'A', cited_text: 'x' };
+  const { choices } = answer(
+    open(0, { type: 'text', text: '', citations: [] }),
+    grow(0, { type: 'text_delta', text: 'So it is.' }),
+    grow(0, { type: 'citations_delta', citation }),
+    close(0),
+    ...ending('end_turn'),
+  );
+  assert.equal(choices[0]?.annotations?.[0]?.url, 'https://a.example');
+  assert.deepEqual((choices[0]?.blocks[0] as { state?: { data: { text: string } } }).state?.data.text, 'So it is.');
+});

@@ -1,9 +1,10 @@
 /** A streamed answer of the Messages API, frame by frame. */
 import type { Block } from '../../core/chat.ts';
 import type { Batch, ChatEvent, StreamBlock } from '../../core/event.ts';
+import { toGatewayError } from '../../core/error.ts';
 import { fields, list, text } from '../json.ts';
 import type { Decoder, Frame } from '../wire.ts';
-import { annotationsOf, calledByCode, lastBlocks, stateOf, wholeInput } from './answer.ts';
+import { annotationsOf, calledByCode, callOf, lastBlocks, stateOf, wholeInput } from './answer.ts';
 import type { Reading } from './answer.ts';
 import { errorIn, exceptionOf, nonsense } from './failure.ts';
 import { stopReason, tierOf, usageOf } from './usage.ts';
@@ -41,7 +42,12 @@ export function createDecoder(reading: Reading): Decoder {
   return {
     push(frame) {
       if (over) return SILENCE;
-      take(frame);
+      try {
+        take(frame);
+      } catch (cause) {
+        // what reading a part finds to be nonsense
+        fail(toGatewayError(cause));
+      }
       return flush();
     },
     end() {
@@ -158,9 +164,11 @@ export function createDecoder(reading: Reading): Decoder {
     const block = announce({ type: 'text' });
     const citations = [...list(content.citations)];
     const start = length;
+    // the text is kept where it may be cited: the first citation can come after it, but such a block opens with a list
+    const mayCite = Array.isArray(content.citations);
     let said = '';
     const add = (piece: string): void => {
-      said += piece;
+      if (mayCite || citations.length > 0) said += piece;
       length += piece.length;
       say(block, piece);
     };
@@ -200,8 +208,7 @@ export function createDecoder(reading: Reading): Decoder {
   }
 
   function openCall(content: Fields): Open {
-    const { id, name } = content;
-    const block = announce({ type: 'tool_call', id: text(id) ?? '', kind: 'function', name: text(name) ?? '' });
+    const block = announce({ type: 'tool_call', kind: 'function', ...callOf(content, reading, blocks) });
     // the whole input may stand here already; where it comes in pieces after all, those are it
     const input = wholeInput(content.input);
     let pieces = '';

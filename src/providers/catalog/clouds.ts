@@ -9,7 +9,7 @@ export const CLOUDS: readonly ProviderRow[] = [
     id: 'azure',
     name: 'Azure OpenAI',
     // Models are the names of deployments. The path without a date needs no api-version.
-    speaks: { wire: 'openai-chat' },
+    speaks: { wire: 'openai-chat', quirks: { pads: true } },
     baseUrl: '{endpoint}/openai/v1',
     auth: { scheme: 'header', name: 'api-key' },
     keyEnv: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
