@@ -17,6 +17,15 @@ export interface Metrics {
   /** Everything, in Prometheus' text format. */
   text(): Promise<string>;
   readonly contentType: string;
+  /** What there is, but for the figures of the process. */
+  families(): readonly MetricFamily[];
+}
+
+export interface MetricFamily {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly labels: readonly string[];
 }
 
 export interface MetricsParts extends Sources {
@@ -52,7 +61,17 @@ export function createMetrics({ version, ...sources }: MetricsParts): Metrics {
       return `${texts.join('\n\n')}\n\n${await ofThisProcess()}`;
     },
     contentType: registry.contentType,
+    // each metric has more than prom-client's types say of it
+    families: () => registry.getMetricsAsArray().map((metric) => familyOf(metric as unknown as Described)),
   };
+}
+
+interface Described extends Omit<MetricFamily, 'labels'> {
+  readonly labelNames: readonly string[];
+}
+
+function familyOf({ name, type, help, labelNames }: Described): MetricFamily {
+  return { name, type, help, labels: labelNames };
 }
 
 let ofProcess: Registry | undefined;

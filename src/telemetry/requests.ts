@@ -68,8 +68,13 @@ function createInstruments(registry: Registry): Instruments {
       PROVIDER,
       'outcome',
     ]),
-    whole: seconds('server_request_duration', 'From a completion’s first byte to the last of its answer.', [WHOLE_BOUNDS, 'error_type']),
-    first: seconds('server_time_to_first_token', 'From a completion’s first byte to the first output that went out.', [FIRST_BOUNDS]),
+    whole: seconds('server_request_duration', 'From the head of a completion’s request to the last byte of its answer.', [
+      WHOLE_BOUNDS,
+      'error_type',
+    ]),
+    first: seconds('server_time_to_first_token', 'From the head of a completion’s request to the first output that went out.', [
+      FIRST_BOUNDS,
+    ]),
     perToken: seconds(
       'server_time_per_output_token',
       'Of answers that came piece by piece to their end: the time after the first output, divided by the tokens after the first.',
