@@ -1,15 +1,18 @@
 /** A client that leaves is gone for the provider as well, at once, wherever its answer stands. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { after, before, test } from 'node:test';
 import { RETRY_AFTER_MS, STAGES, leaveOnce, planOf, spreadOf } from '../support/disconnects.ts';
 import type { Departure } from '../support/disconnects.ts';
 import { providerAt, startRouted } from '../support/faulty-route.ts';
-import { startFaultyUpstream } from '../support/faulty-upstream.ts';
-import type { FaultyUpstream } from '../support/faulty-upstream.ts';
+import { send, stall, startFaultyUpstream } from '../support/faulty-upstream.ts';
+import type { FaultyUpstream, Plan } from '../support/faulty-upstream.ts';
 import { restful } from '../support/gauges.ts';
 import type { LiveServer } from '../support/live-server.ts';
 import { seeded } from '../support/random.ts';
+import { chunked, framesFor, partsOf } from '../support/upstream-answers.ts';
+import type { Asked } from '../support/upstream-answers.ts';
 
 const TIMES = 160;
 const AT_ONCE = 4;
@@ -18,9 +21,20 @@ const SEED = 20_261_123;
 let upstream: FaultyUpstream;
 let server: LiveServer;
 
+/** More than any buffer on the way holds. */
+const FLOOD = 24 * 1024 * 1024;
+const flood = (asked: Asked): Plan => {
+  const piece = framesFor({ ...asked, words: 1000 })
+    .words.map(chunked)
+    .join('');
+  const times = Math.ceil(FLOOD / piece.length);
+  return [send(partsOf(asked).head, partsOf(asked).opening), ...Array.from({ length: times }, () => send(piece)), stall];
+};
+
 before(async () => {
-  upstream = await startFaultyUpstream('up', planOf);
-  server = await startRouted({ providers: { up: providerAt(upstream.url) }, routes: {} });
+  upstream = await startFaultyUpstream('up', (asked) => (asked.model === 'flood' ? flood(asked) : planOf(asked)));
+  const env = { PARLANCE_SERVER_WRITE_TIMEOUT: '500ms' };
+  server = await startRouted({ providers: { up: providerAt(upstream.url) }, routes: {}, env });
 });
 
 after(async () => {
@@ -80,4 +94,16 @@ test('disconnect: who left in the wait before another attempt is not asked for a
   assert.equal(await stays, leaving.signal.reason);
   await upstream.quiet();
   await restful(server.url);
+});
+
+test('disconnect: a client that reads nothing holds its provider back, and is cut off after a while', async () => {
+  const client = connect(server.port, '127.0.0.1');
+  const body = JSON.stringify({ model: 'up/flood', stream: true, messages: [{ role: 'user', content: '#deaf' }] });
+  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+  client.pause().write(head + body);
+  await upstream.until(() => upstream.of('deaf')[0]?.leftAt !== undefined);
+  const [visit] = upstream.of('deaf');
+  assert.ok((visit?.bytes ?? 0) < FLOOD, `${visit?.bytes} bytes were taken for nobody`);
+  await restful(server.url);
+  client.destroy();
 });

@@ -43,6 +43,8 @@ export interface Visit {
   leftAt?: number;
   /** All steps were done while the peer was there. */
   complete: boolean;
+  /** Bytes of the answer that the system has taken. */
+  bytes: number;
 }
 
 export interface FaultyUpstream {
@@ -80,7 +82,12 @@ export async function startFaultyUpstream(name: string, plan: (asked: Asked) => 
     if (!understood) return undefined;
     const nth = timesAsked.get(understood.token) ?? 0;
     timesAsked.set(understood.token, nth + 1);
-    const made: Visit = { asked: { ...understood, upstream: name, nth, onConnection }, startedAt: performance.now(), complete: false };
+    const made: Visit = {
+      asked: { ...understood, upstream: name, nth, onConnection },
+      startedAt: performance.now(),
+      complete: false,
+      bytes: 0,
+    };
     visits.push(made);
     return made;
   };
@@ -110,7 +117,7 @@ export async function startFaultyUpstream(name: string, plan: (asked: Asked) => 
       // asked for its models, it has none to tell, and so leaves any name to be tried
       const steps = current ? plan(current.asked) : [send(answerWith(200, '{"object":"list","data":[]}'))];
       for (const step of steps) {
-        await perform(socket, step, released);
+        await perform(socket, step, { released, took: (bytes) => current && (current.bytes += bytes) });
         if (socket.writable) continue;
         // a write that failed is told before the event that says why
         if (step.do !== 'close' && step.do !== 'reset') left();
@@ -192,14 +199,22 @@ export async function startFaultyUpstream(name: string, plan: (asked: Asked) => 
 
 const WRITES_AT_ONCE = 32;
 
-async function perform(socket: Socket, step: Step, released: () => Promise<void>): Promise<void> {
+interface Performing {
+  readonly released: () => Promise<void>;
+  readonly took: (bytes: number) => void;
+}
+
+async function perform(socket: Socket, step: Step, { released, took }: Performing): Promise<void> {
   switch (step.do) {
     case 'send':
-      return written(socket, step.bytes);
+      await written(socket, step.bytes);
+      return took(Buffer.byteLength(step.bytes));
     case 'trickle': {
       const bytes = Buffer.from(step.bytes as string);
       for (let at = 0, writes = 1; at < bytes.length && socket.writable; at += step.size, writes++) {
-        await written(socket, bytes.subarray(at, at + step.size));
+        const piece = bytes.subarray(at, at + step.size);
+        await written(socket, piece);
+        took(piece.length);
         // what the system takes at once keeps everybody else waiting
         if (writes % WRITES_AT_ONCE === 0) await setImmediate();
       }

@@ -35,7 +35,7 @@ interface Body {
   readonly model?: unknown;
   readonly stream?: unknown;
   readonly stream_options?: { readonly include_usage?: unknown } | null;
-  readonly messages?: readonly { readonly content?: unknown }[];
+  readonly messages?: readonly { readonly role?: unknown; readonly content?: unknown }[];
 }
 
 export type Understood = Omit<Asked, 'upstream' | 'nth' | 'onConnection'>;
@@ -48,7 +48,7 @@ export function understand(body: string): Understood | undefined {
   } catch {
     return undefined;
   }
-  const said = JSON.stringify(read.messages?.at(-1)?.content ?? '');
+  const said = JSON.stringify(read.messages?.findLast(({ role }) => role === 'user')?.content ?? '');
   const [, token = 'nothing', words] = /#([\w-]+)(?:\*(\d+))?/.exec(said) ?? [];
   return {
     model: String(read.model),
