@@ -105,7 +105,8 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
           engines: manager.status().map(({ pid: _, ...status }) => status),
           running: admission.running(),
           waiting: admission.waiting(),
-          targets: Object.fromEntries(health.snapshot()),
+          // what a provider said last is for the log: nobody needs a key to ask whether the server is ready
+          targets: Object.fromEntries([...health.snapshot()].map(([key, { lastError: _, ...state }]) => [key, state])),
         },
       };
     },

@@ -24,7 +24,7 @@ export interface AttemptParts {
   readonly drains: boolean;
   readonly now: () => number;
   /** Called once, when the target has done its work. */
-  readonly ended: () => void;
+  readonly ended: (outcome: Attempt['outcome'], error: GatewayError | undefined) => void;
 }
 
 /** Starts it. What it does is written to `call.trace`. */
@@ -49,7 +49,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     if (outcome === 'answered') ticket.succeed();
     else if (outcome === 'failed' && error) ticket.fail(error);
     else ticket.cancel();
-    ended();
+    ended(outcome, error);
   };
   const giveUp = (reason: GatewayError, outcome: 'cancelled' | 'lost'): void => {
     if (attempt.outcome) return;
@@ -59,10 +59,11 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   /** The client is gone, or the whole request took too long. */
   const left = (): void => {
     const reason = toGatewayError(call.signal.reason);
-    if (drains && attempt.firstOutputAt !== undefined) return;
-    if (reason.kind !== 'upstream_timeout') return giveUp(reason, 'cancelled');
-    settle('failed', reason);
-    control.abort(reason);
+    if (reason.kind === 'upstream_timeout') {
+      settle('failed', reason);
+      return control.abort(reason);
+    }
+    if (!drains || attempt.firstOutputAt === undefined) giveUp(reason, 'cancelled');
   };
   if (call.signal.aborted) left();
   else call.signal.addEventListener('abort', left, { once: true });
@@ -135,10 +136,13 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     };
     /** Reads on for the sake of the usage alone; failures are in the books, and nobody else asks for them. */
     const drain = async (): Promise<void> => {
+      const enough = setTimeout(() => giveUp(unwanted(), 'cancelled'), LONGEST_DRAIN_MS);
       try {
         while (!attempt.outcome) await next();
       } catch {
         return;
+      } finally {
+        clearTimeout(enough);
       }
     };
     const leave = async (value?: unknown): Promise<IteratorResult<Batch>> => {
@@ -146,7 +150,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
         void drain();
         return { done: true, value };
       }
-      giveUp(new GatewayError('cancelled', 'The rest of the answer is not wanted.'), 'cancelled');
+      giveUp(unwanted(), 'cancelled');
       clearTimeout(idle);
       // it may wait for bytes that never come: the signal has ended those, and nobody waits for this
       inner.return?.(value).then(undefined, () => undefined);
@@ -157,6 +161,11 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
 
   return { target, attempt, reply: work(), giveUp };
 }
+
+/** An answer that nobody waits for ends at last. */
+const LONGEST_DRAIN_MS = 10 * 60_000;
+
+const unwanted = (): GatewayError => new GatewayError('cancelled', 'The rest of the answer is not wanted.');
 
 /** `250 ms`, `30 s`, `10 min`. */
 export function shown(ms: number): string {

@@ -1,6 +1,6 @@
 /** From a route to an answer: targets in order, retries, fallback, one deadline for all of it. */
 import { pause } from '../core/abort.ts';
-import type { Call, Reply } from '../core/call.ts';
+import type { Attempt, Call, Reply } from '../core/call.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
 import { until } from './admission.ts';
 import { shown, startAttempt } from './attempt.ts';
@@ -13,6 +13,8 @@ import type { Line } from './line.ts';
 import type { Route, RouteTarget } from './route.ts';
 import { isWithheld, peeked } from './withheld.ts';
 import { verdictOf } from './verdict.ts';
+import { createLastFailures, nobodyReady } from './nobody-ready.ts';
+import type { LastFailures } from './nobody-ready.ts';
 
 export interface AttemptsParts {
   readonly health: HealthBook;
@@ -31,12 +33,12 @@ const FIRST_WAIT_MS = 250;
  * The whole request, waits included, ends after `wholeMs`, or when the client leaves.
  */
 export function createAttempts(parts: AttemptsParts): (route: Route, call: Call) => Promise<Reply> {
-  const failures = new Map<string, GatewayError>();
+  const last = createLastFailures();
   return async (route, given) => {
     const { signal, done } = withDeadline(given.signal, route.policy.wholeMs);
     const call = { ...given, signal };
     try {
-      const work = { ...parts, route, call, failures };
+      const work = { ...parts, route, call, last };
       const reply = await answer(work);
       return until(goingOn(reply, work), done);
     } catch (cause) {
@@ -49,12 +51,9 @@ export function createAttempts(parts: AttemptsParts): (route: Route, call: Call)
 interface Work extends AttemptsParts {
   readonly route: Route;
   readonly call: Call;
-  /** The last failure of each target, for those who come while it rests. */
-  readonly failures: Map<string, GatewayError>;
+  /** For those who come while a target rests. */
+  readonly last: LastFailures;
 }
-
-/** Targets whose last failure is remembered. */
-const REMEMBERED = 1000;
 
 /** What is known of a target for this request. */
 interface Prospect {
@@ -91,7 +90,8 @@ async function answer(work: Work): Promise<Reply> {
       }
       withheld ??= seen;
       if (withheld !== seen) letGo(seen);
-      prospect.out = true;
+      const { answeredBy } = call.trace;
+      for (const one of prospects) if (one.target.key === answeredBy?.target) one.out = true;
     } catch (cause) {
       failure = toGatewayError(cause);
       call.signal.throwIfAborted();
@@ -99,7 +99,7 @@ async function answer(work: Work): Promise<Reply> {
     }
   }
   if (withheld) return withheld;
-  throw failure ?? nobodyReady(work, prospects);
+  throw failure ?? nobodyReady(route, work);
 }
 
 /** The same reply, which another target continues where the first one breaks off and the route allows it. */
@@ -137,11 +137,15 @@ interface Waiting {
 async function ready({ busy, waitMs }: Closed, { work, prospects, rounds }: Waiting): Promise<boolean> {
   const { route, call, random, line } = work;
   const { maxWaitMs } = route.policy;
-  if (busy.length > 0) return line.wait(busy, maxWaitMs, call.signal);
-  if (waitMs === undefined || waitMs > maxWaitMs) return false;
-  for (const prospect of prospects) prospect.tried = false;
+  const soon = waitMs !== undefined && waitMs <= maxWaitMs;
   const jitter = random() * Math.min(maxWaitMs, FIRST_WAIT_MS * 2 ** rounds);
-  await pause(Math.max(waitMs, jitter), call.signal);
+  const untilRetry = Math.max(waitMs ?? 0, jitter);
+  if (busy.length > 0) {
+    if (await line.wait(busy, soon ? untilRetry : maxWaitMs, call.signal)) return true;
+    if (!soon) return false;
+  } else if (soon) await pause(untilRetry, call.signal);
+  else return false;
+  for (const prospect of prospects) prospect.tried = false;
   return true;
 }
 
@@ -150,13 +154,9 @@ function judge(
   failure: GatewayError,
   { work, prospects, prospect }: { readonly work: Work; readonly prospects: readonly Prospect[]; readonly prospect: Prospect },
 ): 'final' | 'open' {
-  const { now, call, failures } = work;
+  const { now, call, route } = work;
   prospect.tried = true;
-  const { key } = prospect.target;
-  failures.delete(key);
-  failures.set(key, failure);
-  if (failures.size > REMEMBERED) for (const oldest of failures.keys()) if (failures.size > REMEMBERED) failures.delete(oldest);
-  switch (verdictOf(failure, call)) {
+  switch (verdictOf(failure, call, route.policy)) {
     case 'final':
       return 'final';
     case 'elsewhere':
@@ -205,16 +205,23 @@ function open(work: Work, prospects: readonly Prospect[]): Opened | Closed {
     const entry = work.health.enter(prospect.target);
     if (entry.ok) return { prospect, attempted: start(work, prospect, { ticket: entry.ticket, hedge: false }) };
     if (entry.why === 'busy') busy.push(prospect.target.key);
+    // a limit passes as its owner says; what has failed is left alone
+    else if (work.last.of(prospect.target.key)?.status === 429) waitMs = Math.min(waitMs ?? Infinity, entry.retryAfterMs);
   }
   return { busy, waitMs };
 }
 
 function start(
-  { call, route, now, line }: Work,
+  { call, route, now, line, last }: Work,
   { target }: Prospect,
   how: { readonly ticket: Ticket; readonly hedge: boolean },
 ): Attempted {
-  return startAttempt({ call, target, ...how, drains: route.policy.drains, now, ended: () => line.freed(target.key) });
+  const ended = (outcome: Attempt['outcome'], error: GatewayError | undefined): void => {
+    line.freed(target.key);
+    if (outcome === 'answered') last.note(target.key);
+    else if (outcome === 'failed' && error) last.note(target.key, error);
+  };
+  return startAttempt({ call, target, ...how, drains: route.policy.drains, now, ended });
 }
 
 /** A second target beside one that is late: another one than the first, not asked yet, and ready now. */
@@ -227,41 +234,6 @@ function second(work: Work, prospects: readonly Prospect[], first: Attempted): A
     return start(work, prospect, { ticket: entry.ticket, hedge: true });
   }
   return undefined;
-}
-
-/**
- * The error for a client who comes while nobody can be asked: what a single target said last, where that was about our
- * account or a limit, else that it rests, and for how long.
- */
-function nobodyReady({ route, health, failures }: Work, prospects: readonly Prospect[]): GatewayError {
-  const states = prospects.map(({ target }) => ({ key: target.key, ...health.of(target.key) }));
-  const waits = states.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
-  const waitMs = waits.length > 0 ? Math.min(...waits) : 1000;
-  const resting = states.filter(({ retryAfterMs }) => retryAfterMs !== undefined);
-  const said = resting.flatMap(({ key }) => failures.get(key) ?? []);
-  const [worst] = said;
-  if (
-    worst &&
-    said.length === prospects.length &&
-    said.every(({ kind }) => kind === 'reported' || kind === 'insufficient_quota' || kind === 'internal')
-  ) {
-    return withRetryAfter(worst, waitMs);
-  }
-  const many = prospects.length > 1 ? `All ${prospects.length} targets of the model '${route.name}' are` : `The model '${route.name}' is`;
-  const because = worst ? ` (the last: ${worst.message})` : '';
-  const why = resting.length > 0 ? `resting after failures${because}` : 'at the limit of requests at the same time';
-  return new GatewayError('overloaded', `${many} ${why}. Try again in ${shown(waitMs)}.`, { retryAfterMs: waitMs });
-}
-
-function withRetryAfter(error: GatewayError, retryAfterMs: number): GatewayError {
-  if (error.status !== 429 || error.kind === 'insufficient_quota') return error;
-  const { kind, status, type, code, param } = error;
-  return new GatewayError(kind, error.message, {
-    param,
-    retryAfterMs,
-    ...(kind === 'reported' ? { reported: { status, type, code } } : {}),
-    cause: error,
-  });
 }
 
 /** A signal that also fires when the time for the whole request is over. `done` takes its timer away. */

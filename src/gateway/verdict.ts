@@ -11,10 +11,14 @@ export type Verdict = 'final' | 'elsewhere' | 'larger' | 'again';
 /** Statuses that speak of our account or of the model with this provider. */
 const OF_THE_PROVIDER: ReadonlySet<number> = new Set([401, 402, 403, 404]);
 
-export function verdictOf(error: GatewayError, call: Call): Verdict {
+/** How providers say that a prompt was filtered, where they refuse it. */
+const FILTERED: ReadonlySet<string> = new Set(['content_filter', 'content_policy_violation', 'moderation_blocked']);
+
+export function verdictOf(error: GatewayError, call: Call, { onContentFilter }: { readonly onContentFilter: boolean }): Verdict {
+  // in whichever words: a provider's own envelope has the same code
+  if (error.code === 'context_length_exceeded') return 'larger';
+  if (onContentFilter && error.code !== null && FILTERED.has(error.code)) return 'elsewhere';
   switch (error.kind) {
-    case 'context_length_exceeded':
-      return 'larger';
     // what one protocol has no form for, another may have
     case 'unsupported_value':
     case 'unsupported_parameter':

@@ -28,7 +28,8 @@ export interface Exchange {
   readonly method: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Milliseconds, 0 for no limit. */
+  /** Milliseconds, 0 for no limit. The first is the dispatcher's own, known here for messages. */
+  readonly connectMs: number;
   readonly headersMs: number;
   readonly idleMs: number;
   readonly signal: AbortSignal;
@@ -44,10 +45,10 @@ const ENOUGH_WAITING = 64 * 1024;
  * names the host: `upstream_timeout`, or `upstream` where it was not reached or what came is no HTTP.
  */
 export async function exchange(request: Exchange): Promise<HttpAnswer> {
-  const { dispatcher, url, method, headers, body, headersMs, idleMs, signal } = request;
+  const { dispatcher, url, method, headers, body, connectMs, headersMs, idleMs, signal } = request;
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
-  const flow = createFlow(signal, (cause) => notReached(cause, { host: url.host, headersMs, idleMs }));
+  const flow = createFlow(signal, (cause) => notReached(cause, { host: url.host, connectMs, headersMs, idleMs }));
   let answered = false;
 
   // a request in the pool's queue knows no controller yet: it is ended as soon as it has one

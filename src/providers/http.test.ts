@@ -294,11 +294,12 @@ test('http: nobody at the port', async (t) => {
 });
 
 test('http: a name without an address, and several addresses that all refuse', () => {
-  const place = { host: 'api.provider.test', headersMs: 1, idleMs: 1 };
+  const place = { host: 'api.provider.test', connectMs: 2000, headersMs: 1, idleMs: 1 };
   const coded = (code: string): Error => Object.assign(new Error(`getaddrinfo ${code} api.provider.test`), { code });
   assert.match(notReached(coded('ENOTFOUND'), place).message, /^api\.provider\.test could not be found/);
   assert.match(notReached(new AggregateError([coded('ECONNREFUSED'), coded('ENETUNREACH')]), place).message, /refused/);
   assert.equal(notReached(coded('ETIMEDOUT'), place).kind, 'upstream_timeout');
+  assert.match(notReached(coded('ETIMEDOUT'), place).message, /connected to within 2 s/);
   assert.equal(notReached(coded('EWHATEVER'), place).message, 'api.provider.test could not be reached (EWHATEVER).');
 });
 
@@ -332,6 +333,15 @@ test('http: something that is not HTTP, and a head without end', async (t) => {
     for (let line = 0; line < 100; line += 1) socket.write(`x-${line}: ${'v'.repeat(2000)}\r\n`);
   });
   await fails(send(client(t), endless.url), 'upstream', /head that is too long/);
+});
+
+test('http: an interim answer is passed over, but for those that undici takes for another protocol', async (t) => {
+  const hints = await saying(t, (socket) => socket.end('HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK'));
+  assert.equal(await (await send(client(t), hints.url)).text(), 'OK');
+  for (const head of ['100 Continue\r\n', '101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n']) {
+    const other = await saying(t, (socket) => socket.end(`HTTP/1.1 ${head}\r\n`));
+    await fails(send(client(t), other.url), 'upstream', /interim answer/);
+  }
 });
 
 test('http: a body beyond the limit fails, of an error it is cut', async (t) => {

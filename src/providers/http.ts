@@ -63,6 +63,7 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
     async send(call, { timeouts, signal }) {
       const url = new URL(call.url);
       const answer = await exchange({
+        connectMs: timeouts.connectMs,
         dispatcher: dispatcherOf(timeouts.connectMs, proxies !== undefined && !isThisMachine(url.hostname)),
         url,
         method: call.method,

@@ -75,7 +75,7 @@ export function createImageFetcher(options: FetcherOptions): ImageFetcher {
     const headers = { 'user-agent': userAgent, accept: 'image/png,image/jpeg,image/webp,image/gif', 'accept-encoding': 'identity' };
     let url = checked(text, undefined, no);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-      const answer = await exchange({ dispatcher: agent, url, method: 'GET', headers, headersMs: 0, idleMs: 0, signal });
+      const answer = await exchange({ dispatcher: agent, url, method: 'GET', headers, connectMs: 0, headersMs: 0, idleMs: 0, signal });
       const { status } = answer;
       if (status === 200) return answer;
       answer.cancel();

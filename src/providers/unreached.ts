@@ -5,16 +5,20 @@ import { GatewayError } from '../core/error.ts';
 export interface Reached {
   /** With the port, where the address has one. */
   readonly host: string;
+  readonly connectMs: number;
   readonly headersMs: number;
   readonly idleMs: number;
 }
 
 /** Any failure below HTTP as a GatewayError: `upstream_timeout`, or `upstream`;
  * `internal` where our own request was no HTTP. The cause is kept for the log. */
-export function notReached(cause: unknown, { host, headersMs, idleMs }: Reached): GatewayError {
+export function notReached(cause: unknown, { host, connectMs, headersMs, idleMs }: Reached): GatewayError {
   const code = codeOf(cause);
+  // an interim answer that nobody asked for, which undici does not pass over as RFC 9110 (15.2) has it
+  const interim = cause instanceof errors.SocketError && /^bad (?:response|upgrade)$/.test(cause.message);
   const late = (message: string): GatewayError => new GatewayError('upstream_timeout', `${host} ${message}`, { cause });
   const broken = (message: string): GatewayError => new GatewayError('upstream', `${host} ${message}`, { cause });
+  if (interim) return broken('sent an interim answer (100 or 101) that was not asked for.');
   switch (code) {
     case 'UND_ERR_HEADERS_TIMEOUT':
       return late(`did not begin to answer within ${seconds(headersMs)}.`);
@@ -22,7 +26,7 @@ export function notReached(cause: unknown, { host, headersMs, idleMs }: Reached)
       return late(`stopped in the middle of its answer and sent nothing for ${seconds(idleMs)}.`);
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
-      return late('could not be connected to in time.');
+      return late(connectMs > 0 ? `could not be connected to within ${seconds(connectMs)}.` : 'could not be connected to.');
     case 'ECONNREFUSED':
       return broken('refused the connection.');
     case 'ENOTFOUND':

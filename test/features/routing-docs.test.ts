@@ -11,6 +11,7 @@ import { GatewayError } from '../../src/core/error.ts';
 import type { ErrorKind } from '../../src/core/error.ts';
 import { meaningOf } from '../../src/gateway/failure-meaning.ts';
 import { createHealthBook, DEFAULT_BREAKER } from '../../src/gateway/health.ts';
+import { DEFAULT_POLICY } from '../../src/gateway/route.ts';
 import { verdictOf } from '../../src/gateway/verdict.ts';
 import { providerAt, startRouted } from '../support/faulty-route.ts';
 import type { LiveServer } from '../support/live-server.ts';
@@ -94,15 +95,17 @@ test('routing: the table of what is done about a failure is that of the code', (
     rows.map(({ word }) => word),
     ['again', 'elsewhere', 'larger', 'final'],
   );
-  for (const { kinds, word } of rows) for (const kind of kinds) assert.equal(verdictOf(new GatewayError(kind, ''), call()), word, kind);
+  for (const { kinds, word } of rows)
+    for (const kind of kinds) assert.equal(verdictOf(new GatewayError(kind, ''), call(), DEFAULT_POLICY), word, kind);
   const told = new Map(rows.flatMap(({ statuses, word }) => statuses.map((status) => [status, word])));
-  for (const status of STATUSES) assert.equal(verdictOf(refusal(status), call()), told.get(status) ?? 'final', String(status));
+  for (const status of STATUSES)
+    assert.equal(verdictOf(refusal(status), call(), DEFAULT_POLICY), told.get(status) ?? 'final', String(status));
 });
 
 test('routing: a completion that is to be kept goes back where it may have been carried out', () => {
   for (const kind of ['upstream', 'upstream_timeout'] as const)
-    assert.equal(verdictOf(new GatewayError(kind, ''), call({ store: true })), 'final');
-  assert.equal(verdictOf(new GatewayError('overloaded', ''), call({ store: true })), 'again');
+    assert.equal(verdictOf(new GatewayError(kind, ''), call({ store: true }), DEFAULT_POLICY), 'final');
+  assert.equal(verdictOf(new GatewayError('overloaded', ''), call({ store: true }), DEFAULT_POLICY), 'again');
 });
 
 test('routing: the table of what a failure says of its target is that of the code', () => {
