@@ -1,10 +1,11 @@
-// Our HTTP path with all that a real server has on it (a key, the schema, the log), and a handler of the bench's own behind it.
+// Our HTTP path with all that a real server has on it (a key, the schema, the log, the metrics), and a handler of the bench's own behind it.
 //   node parlance.mjs PORT memory MS          answers from memory: at once, or streams with a word every so many milliseconds
 //   node parlance.mjs PORT upstream UPSTREAM  asks an upstream with undici; the least that a provider must do
 import { Pool } from 'undici';
 import { loadConfig } from '../../src/config.ts';
 import { createServer } from '../../src/server/server.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { SHORT, WORDS } from './answers.mjs';
 
 const [port, kind, place] = process.argv.slice(2);
@@ -76,12 +77,26 @@ const fromUpstream = (upstream) => {
 };
 
 const config = loadConfig({ env: { PARLANCE_API_KEYS: 'sk-bench', PARLANCE_LOG_FORMAT: 'json' }, flags: { port: Number(port) } });
-const server = await createServer({
-  config,
-  log: createLogger(config.log),
+const metrics = createMetrics({
   version: '0.0.0',
+  admission: () => ({ running: 0, waiting: 0 }),
+  targets: () => new Map(),
+  engines: () => [],
+});
+const service = {
+  server: config.server,
+  keys: config.keys,
   handler: kind === 'upstream' ? fromUpstream(place) : fromMemory(Number(place)),
   models: { list: async () => [], find: async () => undefined },
   ready: async () => ({ ready: true, detail: {} }),
+  enter: () => undefined,
+  leave: () => undefined,
+};
+const server = await createServer({
+  log: createLogger(config.log),
+  version: '0.0.0',
+  current: () => service,
+  observe: metrics.observe,
+  metrics: { ...metrics, settings: config.metrics },
 });
 await server.listen();
