@@ -1,0 +1,46 @@
+/** Values of ours as columns, and back. */
+import { createHash } from 'node:crypto';
+import { storable } from './database.ts';
+import type { Budget, BudgetPeriod, Limits } from '../gateway/accounts.ts';
+
+export const wholeOrNull = (value: number | undefined): number | null => (value === undefined ? null : value);
+
+export const numberOr = (value: bigint | null): number | undefined => (value === null ? undefined : Number(value));
+
+export const textOr = (value: string | null): string | undefined => value ?? undefined;
+
+/** Whole numbers of any size become strings; undefined becomes null, for columns that may be null. */
+export function json(value: unknown): string | null {
+  if (value === undefined) return null;
+  return JSON.stringify(value, (_name, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner));
+}
+
+/** The same for columns that may not be. */
+export const jsonText = (value: object): string => JSON.stringify(value);
+
+export const unjson = (text: string | null): unknown => (text === null ? undefined : (JSON.parse(text) as unknown));
+
+export const budgetsText = (budgets: readonly Budget[]): string =>
+  JSON.stringify(budgets.map(({ period, nanos }) => ({ period, nanos: String(nanos) })));
+
+export function budgetsOf(text: string): readonly Budget[] {
+  const kept = JSON.parse(text) as readonly { readonly period: BudgetPeriod; readonly nanos: string }[];
+  return kept.map(({ period, nanos }) => ({ period, nanos: BigInt(nanos) }));
+}
+
+export const limitsOf = (text: string): Limits => JSON.parse(text) as Limits;
+
+export const textsOf = (text: string): readonly string[] => JSON.parse(text) as readonly string[];
+
+/** Longest text in characters that is kept in an index as it is. */
+const LONGEST = 400;
+
+/**
+ * The text as it is kept, for what is compared: halves of characters and NUL become replacement characters. Names that clients choose
+ * may be of any length, but an entry of an index of Postgres may not: of longer ones the beginning is kept, and a hash of the whole.
+ */
+export function indexable(text: string): string {
+  const kept = storable(text).toWellFormed();
+  if (kept.length <= LONGEST) return kept;
+  return `${kept.slice(0, LONGEST - 100).toWellFormed()}… sha256:${createHash('sha256').update(kept).digest('hex')}`;
+}

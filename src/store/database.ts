@@ -1,0 +1,34 @@
+/** What SQLite and Postgres look like to all that is above them. */
+import type { Kysely, Transaction } from 'kysely';
+import type { Schema } from './schema.ts';
+
+export type DatabaseKind = 'sqlite' | 'postgres';
+
+/** What is said to the log; pino's `Logger` is one. */
+export interface StoreLog {
+  info(about: object, message: string): void;
+  warn(about: object, message: string): void;
+  error(about: object, message: string): void;
+}
+
+export interface Database {
+  readonly kind: DatabaseKind;
+  /** For people: the file, or host, port and database; no user and no password. */
+  readonly place: string;
+  /** For single statements that only read. In SQLite a connection of its own, so that no reader sees half a transaction. */
+  readonly read: Kysely<Schema>;
+  /** All that writes goes through this. `durable`: it is on the disk when this resolves, even if the power goes. */
+  transaction<T>(work: (tx: Transaction<Schema>) => Promise<T>, options?: { readonly durable?: boolean }): Promise<T>;
+  /** Within a transaction: nobody else migrates until it ends, and it may take its time. */
+  lockSchema(tx: Transaction<Schema>): Promise<void>;
+  /** Rejects where the database is not the one that was opened any more. */
+  present(): Promise<void>;
+  /** Brings the planner's statistics up to date where they are far off; cheap. */
+  tidy(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** NUL has no place in Postgres' text; both databases keep and look for the replacement character instead. */
+export function storable<Value>(value: Value): Value {
+  return typeof value === 'string' && value.includes('\0') ? (value.replaceAll('\0', '\uFFFD') as Value) : value;
+}

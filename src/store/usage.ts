@@ -1,0 +1,163 @@
+/** Records of usage, and questions about them. */
+import { sql } from 'kysely';
+import type { Selectable } from 'kysely';
+import type { Outcome, UsageRecord } from '../gateway/accounts.ts';
+import type { UsageStore } from '../gateway/store-ports.ts';
+import { indexable, numberOr, textOr } from './columns.ts';
+import { cursorOf, numberedPlaceOf, pageOf } from './cursor.ts';
+import type { Database } from './database.ts';
+import { insertMany } from './pieces.ts';
+import type { UsageRow } from './schema.ts';
+import { addToDays, conditionsOf, sumUsage } from './usage-sums.ts';
+
+const COLUMNS = [
+  'id',
+  'request_id',
+  'attempt',
+  'at',
+  'key_id',
+  'project_id',
+  'end_user',
+  'model_asked',
+  'model',
+  'provider',
+  'prompt_tokens',
+  'completion_tokens',
+  'cached_tokens',
+  'cache_write_tokens',
+  'reasoning_tokens',
+  'audio_tokens',
+  'estimated',
+  'cost_nanos',
+  'unpriced',
+  'stream',
+  'cache',
+  'outcome',
+  'status',
+  'error_kind',
+  'queue_ms',
+  'first_output_ms',
+  'total_ms',
+] as const satisfies readonly (keyof UsageRow)[];
+
+export function createUsageStore(db: Database): UsageStore {
+  const insert = insertMany(COLUMNS, (tx, rows) =>
+    tx
+      .insertInto('usage_records')
+      .values(rows)
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .returning('id')
+      .compile(),
+  );
+  const addSums = addToDays();
+
+  return {
+    async add(records) {
+      const rows = new Map(records.toReversed().map((record) => [indexable(record.id), record]));
+      if (rows.size === 0) return;
+      const inOrder = [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, record]) => usageRow(record));
+      await db.transaction(async (tx) => {
+        const added = (await insert(tx, inOrder)) as readonly { readonly id: string }[];
+        // those that were there already are in the sums already
+        const fresh = added.flatMap(({ id }) => rows.get(id) ?? []);
+        await addSums(tx, fresh);
+      });
+    },
+    async records(filter, page) {
+      let query = db.read.selectFrom('usage_records').selectAll();
+      for (const [column, value] of conditionsOf(filter)) query = query.where(column, '=', value);
+      // as the index on the rest says it
+      if (filter.outcome !== undefined && filter.outcome !== 'ok') query = query.where(sql<boolean>`outcome <> 'ok'`);
+      if (filter.from !== undefined) query = query.where('at', '>=', BigInt(filter.from));
+      if (filter.to !== undefined) query = query.where('at', '<', BigInt(filter.to));
+      if (page.cursor !== undefined) {
+        const { at, tie } = numberedPlaceOf(page.cursor);
+        query = query.where((eb) => eb(eb.refTuple('at', 'seq'), '<', eb.tuple(at, tie)));
+      }
+      const rows = await query
+        .orderBy('at', 'desc')
+        .orderBy('seq', 'desc')
+        .limit(page.limit + 1)
+        .execute();
+      return pageOf(rows, page, { item: recordOf, cursor: (row) => cursorOf({ at: row.at, tie: String(row.seq) }) });
+    },
+    sums: (filter, groups) => sumUsage(db.read, filter, groups),
+    async spent(by, since) {
+      const [sum] = await sumUsage(db.read, { ...by, from: since }, []);
+      return sum?.costNanos ?? 0n;
+    },
+    prune: (before, limit) =>
+      db.transaction(async (tx) => {
+        const gone = await tx
+          .deleteFrom('usage_records')
+          .where('seq', 'in', (eb) =>
+            eb.selectFrom('usage_records').select('seq').where('at', '<', BigInt(before)).orderBy('at').limit(limit),
+          )
+          .executeTakeFirst();
+        return Number(gone.numDeletedRows);
+      }),
+  };
+}
+
+const flag = (value: boolean): number => (value ? 1 : 0);
+
+/** Throws a RangeError where a number of tokens or money is not a whole one. */
+const usageRow = (record: UsageRecord) => ({
+  id: indexable(record.id),
+  request_id: record.requestId,
+  attempt: record.attempt,
+  at: Math.round(record.at),
+  key_id: record.keyId === undefined ? null : indexable(record.keyId),
+  project_id: record.projectId === undefined ? null : indexable(record.projectId),
+  end_user: record.endUser === undefined ? null : indexable(record.endUser),
+  model_asked: record.modelAsked,
+  model: indexable(record.model),
+  provider: record.provider === undefined ? null : indexable(record.provider),
+  prompt_tokens: BigInt(record.promptTokens),
+  completion_tokens: BigInt(record.completionTokens),
+  cached_tokens: BigInt(record.cachedTokens),
+  cache_write_tokens: BigInt(record.cacheWriteTokens),
+  reasoning_tokens: BigInt(record.reasoningTokens),
+  audio_tokens: BigInt(record.audioTokens),
+  estimated: flag(record.estimated),
+  cost_nanos: record.costNanos,
+  unpriced: flag(record.unpriced),
+  stream: flag(record.stream),
+  cache: record.cache ?? null,
+  outcome: record.outcome,
+  status: record.status,
+  error_kind: record.errorKind ?? null,
+  queue_ms: Math.round(record.queueMs),
+  first_output_ms: record.firstOutputMs === undefined ? null : Math.round(record.firstOutputMs),
+  total_ms: Math.round(record.totalMs),
+});
+
+const recordOf = (row: Selectable<UsageRow>): UsageRecord => ({
+  id: row.id,
+  requestId: row.request_id,
+  attempt: Number(row.attempt),
+  at: Number(row.at),
+  keyId: textOr(row.key_id),
+  projectId: textOr(row.project_id),
+  endUser: textOr(row.end_user),
+  modelAsked: row.model_asked,
+  model: row.model,
+  provider: textOr(row.provider),
+  promptTokens: Number(row.prompt_tokens),
+  completionTokens: Number(row.completion_tokens),
+  cachedTokens: Number(row.cached_tokens),
+  cacheWriteTokens: Number(row.cache_write_tokens),
+  reasoningTokens: Number(row.reasoning_tokens),
+  audioTokens: Number(row.audio_tokens),
+  estimated: row.estimated === 1n,
+  costNanos: row.cost_nanos,
+  unpriced: row.unpriced === 1n,
+  stream: row.stream === 1n,
+  cache: textOr(row.cache) as UsageRecord['cache'],
+  outcome: row.outcome as Outcome,
+  status: Number(row.status),
+  errorKind: textOr(row.error_kind),
+  queueMs: Number(row.queue_ms),
+  firstOutputMs: numberOr(row.first_output_ms),
+  totalMs: Number(row.total_ms),
+});
