@@ -29,6 +29,7 @@ export interface Fault {
 }
 
 const UPSTREAM: Expected = { status: 502, type: 'upstream_error', code: 'upstream_error' };
+const INTERIM: Expected = { ...UPSTREAM, words: /interim answer/ };
 const TIMEOUT: Expected = { status: 504, type: 'upstream_error', code: 'timeout' };
 const OVERLOADED: Expected = { status: 503, type: 'service_unavailable_error', code: 'server_is_overloaded' };
 const LIMITED: Expected = { status: 429, type: 'requests', code: 'rate_limit_exceeded' };
@@ -76,8 +77,8 @@ const IN_THE_HEAD: Readonly<Record<string, Fault>> = {
   'stall in the head': before(() => [send('HTTP/1.1 200 OK\r\ncontent-ty'), stall], TIMEOUT),
   'stall after 103 Early Hints': before(() => [send(head(103, {})), stall], TIMEOUT),
   // RFC 9110 lets a client discard it; undici takes it for a server that lost count
-  '100 Continue, unasked': before((asked) => [send(head(100, {})), ...well(asked)]),
-  'another protocol, unasked': before(() => [send(head(101, { upgrade: 'websocket', connection: 'upgrade' }))]),
+  '100 Continue, unasked': before((asked) => [send(head(100, {})), ...well(asked)], INTERIM),
+  'another protocol, unasked': before(() => [send(head(101, { upgrade: 'websocket', connection: 'upgrade' }))], INTERIM),
   'no HTTP at all': says('SSH-2.0-OpenSSH_9.6\r\n'),
   'a head without end': says(`HTTP/1.1 200 OK\r\n${'x-more: of the same\r\n'.repeat(5000)}\r\n`),
   'two lengths': says('HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\n{}'),
