@@ -3,9 +3,18 @@ import type { ChatRequest, ChatResponse, Usage } from './chat.ts';
 import { GatewayError } from './error.ts';
 import type { Batch } from './event.ts';
 
-/** Who is asking. `id` names the key in logs and records and is not a secret. */
+/** What a key may do: `admin` everything, `member` all but administration, `read-only` look alone. */
+export type Role = 'admin' | 'member' | 'read-only';
+
+/** Who is asking. */
 export interface Principal {
+  /** Names the key in logs; no secret. */
   readonly id: string;
+  /** Of a key that is kept in the store; absent for those of the configuration, which have no limits. */
+  readonly keyId?: string;
+  /** Absent where nothing says whose the request is. */
+  readonly projectId?: string;
+  readonly role: Role;
 }
 
 /** One try of one target. Times are by `performance.now()`. */

@@ -13,12 +13,19 @@ interface Row {
 
 const bad = (code: string | null, status = 400): Row => ({ status, type: 'invalid_request_error', code, retryable: false });
 
+const forbidden = (code: string): Row => ({ status: 403, type: 'permission_error', code, retryable: false });
+
 const TABLE = {
   // the client's fault
   no_key: bad(null, 401),
   invalid_api_key: bad('invalid_api_key', 401),
-  model_not_allowed: { status: 403, type: 'permission_error', code: 'model_not_allowed', retryable: false },
-  origin_not_allowed: { status: 403, type: 'permission_error', code: 'origin_not_allowed', retryable: false },
+  model_not_allowed: forbidden('model_not_allowed'),
+  project_disabled: forbidden('project_disabled'),
+  address_not_allowed: forbidden('address_not_allowed'),
+  role_not_allowed: forbidden('role_not_allowed'),
+  /** The end user that a request names is on the block list. */
+  user_blocked: forbidden('user_blocked'),
+  origin_not_allowed: forbidden('origin_not_allowed'),
   invalid_json: bad('invalid_json'),
   invalid_body: bad('invalid_type'),
   unsupported_media_type: bad('unsupported_media_type', 415),
@@ -41,6 +48,10 @@ const TABLE = {
   invalid_json_schema: bad('invalid_json_schema'),
   context_length_exceeded: bad('context_length_exceeded'),
   model_not_found: bad('model_not_found', 404),
+  /** Something else that a path names. */
+  not_found: bad('not_found', 404),
+  /** What was to be changed has been changed meanwhile, or cannot be changed any more. */
+  conflict: bad('conflict', 409),
   unknown_url: bad('unknown_url', 404),
   method_not_allowed: bad('method_not_allowed', 405),
   request_timeout: { status: 408, type: 'invalid_request_error', code: 'request_timeout', retryable: true },

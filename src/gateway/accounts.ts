@@ -1,4 +1,5 @@
 /** Who may use what, and how much: projects, their keys, the end users behind them. Times are Unix milliseconds. */
+import type { Role } from '../core/call.ts';
 
 /** What may be used in a time; absent is no limit. All limits that apply to a request hold at once. */
 export interface Limits {
@@ -19,8 +20,6 @@ export interface Budget {
   readonly period: BudgetPeriod;
   readonly nanos: bigint;
 }
-
-export type Role = 'admin' | 'member' | 'read-only';
 
 /** Fields that projects, keys and end users have alike. */
 export interface Allowance {

@@ -70,7 +70,7 @@ function world(targets: Readonly<Record<string, readonly Move[]>>, { policy = {}
   const newCall = (): Call => ({
     id: 'req_1',
     request: accept(body),
-    principal: { id: 'p' },
+    principal: { id: 'p', role: 'member' },
     strict: false,
     signal: leaving.signal,
     trace: { attempts: [] },

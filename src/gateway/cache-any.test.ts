@@ -112,7 +112,7 @@ async function* batchesOf(events: readonly ChatEvent[]): AsyncGenerator<Batch> {
 const callOf = (stream: boolean, n: number): Call => ({
   id: 'req_1',
   request: accept({ n, tools: [weather], ...(stream ? { stream, stream_options: { include_usage: true } } : {}) }),
-  principal: { id: 'a' },
+  principal: { id: 'a', role: 'member' },
   strict: false,
   signal: new AbortController().signal,
   trace: { attempts: [] },

@@ -29,7 +29,15 @@ interface Asking {
 
 function callOf({ body = {}, tenant = 'a', cache, signal = new AbortController().signal }: Asking = {}): Call {
   const trace = { attempts: [] };
-  return { id: 'req_1', request: accept(body), principal: { id: tenant }, strict: false, signal, trace, ...(cache ? { cache } : {}) };
+  return {
+    id: 'req_1',
+    request: accept(body),
+    principal: { id: tenant, role: 'member' },
+    strict: false,
+    signal,
+    trace,
+    ...(cache ? { cache } : {}),
+  };
 }
 
 async function* batchesOf(events: readonly ChatEvent[]): AsyncGenerator<Batch> {

@@ -45,7 +45,7 @@ function world() {
     const call: Call = {
       id: 'req_1',
       request: accept({ stream: true, ...more.body }),
-      principal: { id: more.tenant ?? 'a' },
+      principal: { id: more.tenant ?? 'a', role: 'member' },
       strict: false,
       signal: client.signal,
       trace: { attempts: [] },

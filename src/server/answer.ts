@@ -85,7 +85,8 @@ export function noteError(exchange: Exchange, cause: unknown): GatewayError {
 
 function errorHeaders(error: GatewayError): OutgoingHttpHeaders {
   if (error.status === 401) return { 'www-authenticate': 'Bearer' };
-  if (!error.retryable && (error.status === 429 || error.status >= 500)) return { 'x-should-retry': 'false' };
+  // the SDKs would try these again
+  if (!error.retryable && (error.status === 409 || error.status === 429 || error.status >= 500)) return { 'x-should-retry': 'false' };
   if (error.status !== 429 && error.status !== 503) return {};
   const ms = Math.max(1, Math.ceil(error.retryAfterMs ?? 1000));
   return { 'retry-after': String(Math.max(1, Math.ceil(ms / 1000))), 'retry-after-ms': String(ms) };

@@ -9,12 +9,15 @@ import { GatewayError } from '../core/error.ts';
 /** Who it is, or the refusal. */
 export type Authenticate = (headers: IncomingHttpHeaders) => Principal | GatewayError;
 
-const LOCAL: Principal = { id: 'local' };
+const LOCAL: Principal = { id: 'local', projectId: 'default', role: 'member' };
 
 /** Without keys everybody is `local`, whatever key is sent. */
 export function createAuthenticator(keys: readonly ApiKey[]): Authenticate {
   if (keys.length === 0) return () => LOCAL;
-  const known = keys.map(({ name, sha256 }) => ({ principal: { id: name }, hash: Buffer.from(sha256, 'hex') }));
+  const known = keys.map(({ name, sha256 }) => ({
+    principal: { id: name, projectId: 'default', role: 'member' as const },
+    hash: Buffer.from(sha256, 'hex'),
+  }));
   return (headers) => {
     const key = presentedKey(headers);
     if (key === undefined) {

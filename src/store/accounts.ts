@@ -1,7 +1,8 @@
 /** Projects, keys, end users and limits of models, with the log of who changed them. */
 import { sql } from 'kysely';
 import type { Selectable, Transaction } from 'kysely';
-import type { AuditEntry, EndUser, ModelLimits, Project, Role, VirtualKey } from '../gateway/accounts.ts';
+import type { Role } from '../core/call.ts';
+import type { AuditEntry, EndUser, ModelLimits, Project, VirtualKey } from '../gateway/accounts.ts';
 import type { AccountStore } from '../gateway/store-ports.ts';
 import { budgetsOf, budgetsText, indexable, json, jsonText, limitsOf, numberOr, textOr, textsOf, unjson, wholeOrNull } from './columns.ts';
 import { cursorOf, numberedPlaceOf, pageOf, placeOf } from './cursor.ts';

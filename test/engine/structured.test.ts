@@ -47,7 +47,7 @@ async function ask(body: Record<string, unknown>): Promise<ChatResponse & { igno
   const call: Call = {
     id: 'req_test',
     request,
-    principal: { id: 'test' },
+    principal: { id: 'test', role: 'member' },
     strict: false,
     signal: new AbortController().signal,
     trace: { attempts: [] },

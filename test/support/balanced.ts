@@ -43,7 +43,7 @@ export function callOf(request: Partial<ChatRequest> = {}, principal = 'key-1'):
   return {
     id: 'req_1',
     request: whole,
-    principal: { id: principal },
+    principal: { id: principal, role: 'member' },
     strict: false,
     signal: new AbortController().signal,
     trace: { attempts: [] },

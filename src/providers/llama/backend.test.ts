@@ -85,7 +85,7 @@ function fixture(over: Pick<EngineProcess, 'run'> & Partial<EngineProcess>) {
     },
   });
   const chat = (signal: AbortSignal) => {
-    const call: Call = { id: 'req_1', request, principal: { id: 'p' }, strict: false, signal, trace: { attempts: [] } };
+    const call: Call = { id: 'req_1', request, principal: { id: 'p', role: 'member' }, strict: false, signal, trace: { attempts: [] } };
     return backend.chat(call, { id: model.id, card: cardOf(model, settings), backend });
   };
   return { state, chat };
