@@ -1,11 +1,12 @@
 /** The only place that builds the parts and joins them. */
 import type { Logger } from 'pino';
 import { afterRestart, refuseLive } from './config/live.ts';
-import type { Config } from './config/settings.ts';
+import type { Config, RedisSettings } from './config/settings.ts';
 import { createAdmission } from './gateway/admission.ts';
 import { createAttempts } from './gateway/attempts.ts';
 import { createHealthBook, DEFAULT_BREAKER } from './gateway/health.ts';
 import { createLine } from './gateway/line.ts';
+import type { HealthBus } from './gateway/ports.ts';
 import { verifyChecksum } from './providers/llama/builtin.ts';
 import { startEngine } from './providers/llama/engine-process.ts';
 import { createEngineManager } from './providers/llama/manager.ts';
@@ -92,6 +93,12 @@ export async function startServer({ config: started, version, log = createLogger
       throw cause;
     }),
   );
+  // no request has been read yet: nothing is missed
+  const bus = started.redis && (await openHealthBus(started.redis, log));
+  if (bus) {
+    health.onChange(bus.publish);
+    bus.subscribe(health.apply);
+  }
 
   const apply = (next: Config): Applied => {
     refuseLive(next, started);
@@ -124,10 +131,16 @@ export async function startServer({ config: started, version, log = createLogger
         await server.close(config.server.shutdownTimeoutMs);
       } finally {
         runtime.retire();
-        await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close()]);
+        await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close()]);
       }
     },
   };
+}
+
+/** Loaded only where it is used. */
+async function openHealthBus({ url, prefix }: RedisSettings, log: Logger): Promise<HealthBus> {
+  const { createRedisHealthBus } = await import('./store/redis/health-bus.ts');
+  return createRedisHealthBus({ url: url.reveal(), prefix, log });
 }
 
 function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {

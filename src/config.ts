@@ -12,6 +12,7 @@ import { isLoopback, LOCAL } from './config/loopback.ts';
 import { ConfigError } from './config/problems.ts';
 import type { Config, Secret } from './config/settings.ts';
 import { readEnv, readFlags, readYaml } from './config/sources.ts';
+import { readRedisUrl } from './config/redis.ts';
 import { readMetrics } from './config/metrics.ts';
 import { routeOf } from './config/routing.ts';
 import type { RouteInput } from './config/routing.ts';
@@ -105,7 +106,7 @@ const withinSize = (bytes: number, { minimum = 0, maximum = 0 }: SchemaNode): bo
 
 const sizeText = (bytes: number): string => (bytes < SIZES.GiB ? `${bytes / SIZES.MiB}MiB` : `${bytes / SIZES.GiB}GiB`);
 
-const SECRET: ReadonlySet<string> = new Set(['keys', 'hub.token', 'metrics.key']);
+const SECRET: ReadonlySet<string> = new Set(['keys', 'hub.token', 'metrics.key', 'redis.url']);
 
 function checkList(given: Given & { readonly value: unknown[] }, schema: SchemaNode, problems: string[]): Given | undefined {
   let sound = true;
@@ -185,6 +186,7 @@ function assemble({ given, env, file, problems }: Parts): Config {
     );
   }
   const planned = readProviders(given.get('providers'), env, problems);
+  const redisUrl = readRedisUrl(given.get('redis.url'), env, problems);
   const token = given.get('hub.token');
   const tokenText = token ? fromEnv(String(token.value), env) : env['HF_TOKEN'] || undefined;
   if (token && tokenText === undefined) {
@@ -265,6 +267,7 @@ function assemble({ given, env, file, problems }: Parts): Config {
     hub: { url: get<string>('hub.url').replace(/\/+$/, ''), token: tokenText === undefined ? undefined : secret(tokenText) },
     log: { level: get('log.level'), format: get('log.format') },
     watch: get('watch'),
+    redis: redisUrl === undefined ? undefined : { url: secret(redisUrl), prefix: get('redis.prefix') },
     metrics: readMetrics(
       {
         enabled: get('metrics.enabled'),

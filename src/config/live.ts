@@ -10,13 +10,15 @@ export function afterRestart(next: Config, started: Config): readonly string[] {
 }
 
 /** By their paths in the configuration. */
-function fixedSettings({ server, models, engine, log, metrics }: Config): Readonly<Record<string, unknown>> {
+function fixedSettings({ server, models, engine, log, metrics, redis }: Config): Readonly<Record<string, unknown>> {
   const engineSettings = Object.entries(engine).map(([name, value]) => [`engine.${name.replace(/Ms$/, '')}`, value] as const);
   return {
     'server.host': server.host,
     'server.port': server.port,
     'models.dir': models.dir,
     'log.format': log.format,
+    'redis.url': redis?.url.reveal(),
+    'redis.prefix': redis?.prefix,
     'metrics.enabled': metrics.enabled,
     'metrics.host': metrics.host,
     'metrics.port': metrics.port,

@@ -168,6 +168,23 @@ export const CONFIG_SCHEMA = section(
       'The log.',
     ),
     metrics: METRICS,
+    redis: section(
+      {
+        url: Type.String({
+          minLength: 1,
+          description:
+            'A Redis by which several Parlance processes tell each other which targets rest: `env:NAME`, or `redis://HOST:6379` itself; `rediss://` for TLS. Unset: each finds out by itself.',
+        }),
+        prefix: Type.String({
+          minLength: 1,
+          maxLength: 200,
+          default: 'parlance:',
+          description:
+            'Of all keys and channels. Processes with the same one share, and so must mean the same providers by the same names.',
+        }),
+      },
+      'A Redis that several processes share.',
+    ),
     watch: Type.Boolean({
       default: true,
       description: 'Take changes of the file while the server runs. `false`: on SIGHUP alone.',

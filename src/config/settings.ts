@@ -77,6 +77,11 @@ export interface CacheSettings {
   readonly share: boolean;
 }
 
+export interface RedisSettings {
+  readonly url: Secret;
+  readonly prefix: string;
+}
+
 /** A text that neither JSON nor the console shows. */
 export interface Secret {
   reveal(): string;
@@ -105,6 +110,8 @@ export interface Config {
   readonly hub: { readonly url: string; readonly token: Secret | undefined };
   readonly log: LogSettings;
   readonly metrics: MetricsSettings;
+  /** Absent: nothing is shared. */
+  readonly redis: RedisSettings | undefined;
   /** Changes of the file are taken while the server runs. */
   readonly watch: boolean;
 }

@@ -1,6 +1,7 @@
 /** How each target does: what runs there, how soon it answers, and a breaker that lets it rest when it fails. */
 import type { GatewayError } from '../core/error.ts';
 import { meaningOf } from './failure-meaning.ts';
+import type { HealthChange } from './ports.ts';
 import { recentLatencies, recentResults } from './recent.ts';
 import type { RecentLatencies, RecentResults } from './recent.ts';
 import type { RouteTarget } from './route.ts';
@@ -65,14 +66,7 @@ export type Entry =
   | { readonly ok: true; readonly ticket: Ticket }
   | { readonly ok: false; readonly why: 'open' | 'busy'; readonly retryAfterMs: number };
 
-/** What others of the same machine, or other machines, want to know. */
-export interface HealthChange {
-  readonly key: string;
-  readonly state: 'open' | 'closed';
-  /** How long it stays open; 0 for a closing. */
-  readonly forMs: number;
-  readonly reason: string;
-}
+export type { HealthChange } from './ports.ts';
 
 export interface HealthBook {
   enter(target: RouteTarget): Entry;

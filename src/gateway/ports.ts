@@ -30,3 +30,20 @@ export interface FinishedRequest {
 
 /** Is told of every request once, when it is over. Must not throw. */
 export type Observe = (request: FinishedRequest) => void;
+
+/** What others of the same machine, or other machines, want to know. */
+export interface HealthChange {
+  readonly key: string;
+  readonly state: 'open' | 'closed';
+  /** How long it stays open; 0 for a closing. */
+  readonly forMs: number;
+  readonly reason: string;
+}
+
+/** How processes tell each other how targets do. It never keeps anybody waiting and never throws: without it each finds out by itself. */
+export interface HealthBus {
+  publish(change: HealthChange): void;
+  /** What others told, and at first what they told before. Returns how to stop listening. */
+  subscribe(listener: (change: HealthChange) => void): () => void;
+  close(): Promise<void>;
+}
