@@ -34,6 +34,19 @@ export interface Attempt {
   error?: GatewayError;
   /** What it used, where it said so. */
   usage?: Usage;
+  /** The provider has got the request: from here on it may charge for it. */
+  reached?: boolean;
+  /** UTF-8 bytes of text, reasoning and arguments that it has produced; of a whole answer only where `usage` is absent. */
+  producedBytes?: number;
+}
+
+/** What is left of a limit, for the client. */
+export interface LimitState {
+  readonly limit: number;
+  /** Never below 0. */
+  readonly remaining: number;
+  /** Milliseconds until it is whole again. */
+  readonly resetMs: number;
 }
 
 /** What happened to a call on its way; written by the layers, read by log, metrics and headers. */
@@ -42,6 +55,10 @@ export interface CallTrace {
   /** The attempt whose output the client gets. */
   answeredBy?: Attempt;
   cache?: 'hit' | 'miss' | 'shared';
+  /** The tightest of the limits that apply; absent where there is none. */
+  limits?: { readonly requests?: LimitState; readonly tokens?: LimitState };
+  /** To how many tokens the answer was limited because of a budget; absent where it was not. */
+  maxTokens?: number;
 }
 
 export interface Call {
@@ -56,6 +73,10 @@ export interface Call {
   /** Fires when the client goes away or the server gives up. Everything that works for this call stops. */
   readonly signal: AbortSignal;
   readonly trace: CallTrace;
+  /** Is told of each attempt when it has ended. Must not throw. */
+  readonly attempted?: (attempt: Attempt) => void;
+  /** To be told by a backend that the provider has got the request. */
+  readonly reached?: () => void;
 }
 
 /**

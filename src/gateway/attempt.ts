@@ -2,8 +2,10 @@
 import { unlessAborted } from '../core/abort.ts';
 import type { Attempt, Call, Reply } from '../core/call.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
-import type { Batch } from '../core/event.ts';
+import type { Batch, ChatEvent } from '../core/event.ts';
+import { unfold } from '../core/unfold.ts';
 import type { Ticket } from './health.ts';
+import { isLocal } from './route.ts';
 import type { RouteTarget } from './route.ts';
 
 export interface Attempted {
@@ -47,9 +49,11 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     if (error) attempt.error = error;
     call.signal.removeEventListener('abort', left);
     if (outcome === 'answered') ticket.succeed();
-    else if (outcome === 'failed' && error) ticket.fail(error);
+    // an engine of ours is started again when it breaks: there is no need to leave it alone
+    else if (outcome === 'failed' && error && !isLocal(target)) ticket.fail(error);
     else ticket.cancel();
     ended(outcome, error);
+    call.attempted?.(attempt);
   };
   const giveUp = (reason: GatewayError, outcome: 'cancelled' | 'lost'): void => {
     if (attempt.outcome) return;
@@ -72,14 +76,19 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     'upstream_timeout',
     `The model gave no output within ${shown(firstOutputMs)} (time-out for the first output).`,
   );
+  const reached = (): void => {
+    attempt.reached = true;
+  };
   const timer = firstOutputMs > 0 ? setTimeout(() => control.abort(tooLate), firstOutputMs) : undefined;
   const work = async (): Promise<Reply> => {
     try {
-      const reply = await unlessAborted(backend.chat({ ...call, signal: control.signal }, target.target), control.signal);
+      const reply = await unlessAborted(backend.chat({ ...call, signal: control.signal, reached }, target.target), control.signal);
       attempt.firstOutputAt = now();
       ticket.firstOutput(attempt.firstOutputAt - attempt.startedAt);
       if (reply.kind === 'stream') return { ...reply, batches: watched(reply.batches) };
+      attempt.reached = true;
       if (reply.response.usage) attempt.usage = reply.response.usage;
+      else attempt.producedBytes = producedBytes(unfold(reply.response));
       settle('answered');
       return reply;
     } catch (cause) {
@@ -114,6 +123,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
       settle(outcome, error);
     };
     const note = ({ events }: Batch): void => {
+      attempt.producedBytes = (attempt.producedBytes ?? 0) + producedBytes(events);
       for (const event of events) {
         if (event.type === 'usage') attempt.usage = event.usage;
         else if (event.type === 'end') over('answered');
@@ -166,6 +176,16 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
 const LONGEST_DRAIN_MS = 10 * 60_000;
 
 const unwanted = (): GatewayError => new GatewayError('cancelled', 'The rest of the answer is not wanted.');
+
+/** What the model has made, in bytes of UTF-8: text, reasoning, arguments, what it says aloud. */
+function producedBytes(events: readonly ChatEvent[]): number {
+  let bytes = 0;
+  for (const event of events) {
+    if (event.type === 'block_delta') bytes += Buffer.byteLength(event.text);
+    else if (event.type === 'speech_delta') bytes += Buffer.byteLength(event.speech.transcript ?? '');
+  }
+  return bytes;
+}
 
 /** `250 ms`, `30 s`, `10 min`. */
 export function shown(ms: number): string {

@@ -33,6 +33,8 @@ export interface Exchange {
   readonly headersMs: number;
   readonly idleMs: number;
   readonly signal: AbortSignal;
+  /** Called when a connection is there and the request goes out on it. */
+  readonly sent?: (() => void) | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -45,7 +47,7 @@ const ENOUGH_WAITING = 64 * 1024;
  * names the host: `upstream_timeout`, or `upstream` where it was not reached or what came is no HTTP.
  */
 export async function exchange(request: Exchange): Promise<HttpAnswer> {
-  const { dispatcher, url, method, headers, body, connectMs, headersMs, idleMs, signal } = request;
+  const { dispatcher, url, method, headers, body, connectMs, headersMs, idleMs, signal, sent } = request;
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const flow = createFlow(signal, (cause) => notReached(cause, { host: url.host, connectMs, headersMs, idleMs }));
@@ -54,7 +56,10 @@ export async function exchange(request: Exchange): Promise<HttpAnswer> {
   // a request in the pool's queue knows no controller yet: it is ended as soon as it has one
   flow.whenFailed(reject);
   const handler: Dispatcher.DispatchHandler = {
-    onRequestStart: (controller) => flow.start(controller),
+    onRequestStart(controller) {
+      sent?.();
+      flow.start(controller);
+    },
     onResponseStart(_controller, status, received) {
       if (status < 200 || answered) return;
       answered = true;

@@ -24,6 +24,8 @@ export interface SendOptions {
   readonly timeouts: Timeouts;
   /** Ends the request whenever it fires; what waits for it is rejected with its reason. */
   readonly signal: AbortSignal;
+  /** Called when a connection is there and the request goes out on it. */
+  readonly sent?: (() => void) | undefined;
 }
 
 export interface Http {
@@ -60,7 +62,7 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
   }
 
   return {
-    async send(call, { timeouts, signal }) {
+    async send(call, { timeouts, signal, sent }) {
       const url = new URL(call.url);
       const answer = await exchange({
         connectMs: timeouts.connectMs,
@@ -72,6 +74,7 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
         headersMs: timeouts.headersMs,
         idleMs: timeouts.idleMs,
         signal,
+        sent,
       });
       const refusal = unusable(answer, url);
       if (!refusal) return answer;

@@ -107,7 +107,7 @@ async function send({ provider, wire }: RemoteModel, parts: RemoteParts, { call,
   const proof = await provider.authorize(outgoing, signal);
   const answer = await parts.http.send(
     { ...outgoing, headers: { ...outgoing.headers, ...proof } },
-    { timeouts: provider.timeouts, signal },
+    { timeouts: provider.timeouts, signal, sent: call.reached },
   );
   const { status, headers } = answer;
   if (status >= 200 && status <= 299) return answer;
