@@ -65,7 +65,7 @@ const { signal } = new AbortController();
 export const callOf = (request: ChatRequest): Call => ({
   id: 'req_1',
   request,
-  principal: { id: 'key-1' },
+  principal: { id: 'key-1', role: 'member' },
   strict: false,
   signal,
   trace: { attempts: [] },
