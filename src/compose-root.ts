@@ -5,8 +5,10 @@ import type { Config, RedisSettings } from './config/settings.ts';
 import { createAdmission } from './gateway/admission.ts';
 import { createAttempts } from './gateway/attempts.ts';
 import { createHealthBook, DEFAULT_BREAKER } from './gateway/health.ts';
+import type { BreakerSettings } from './gateway/health.ts';
 import { createLine } from './gateway/line.ts';
 import type { HealthBus } from './gateway/ports.ts';
+import { createProber } from './gateway/prober.ts';
 import { verifyChecksum } from './providers/llama/builtin.ts';
 import { startEngine } from './providers/llama/engine-process.ts';
 import { createEngineManager } from './providers/llama/manager.ts';
@@ -62,7 +64,7 @@ export async function startServer({ config: started, version, log = createLogger
   const http = createHttp({ userAgent, env: process.env });
   const fetcher = createImageFetcher({ userAgent });
   const now = (): number => performance.now();
-  const health = createHealthBook({ settings: { ...DEFAULT_BREAKER, ...started.routing.breaker }, now });
+  const health = createHealthBook({ settings: breakerOf(started), now });
   const admission = createAdmission(started.routing);
   const line = createLine(started.routing.queue);
   const attempts = createAttempts({ health, now, random: Math.random, line });
@@ -93,6 +95,14 @@ export async function startServer({ config: started, version, log = createLogger
       throw cause;
     }),
   );
+  const prober = createProber({
+    health,
+    find: (id) => runtime.target(id),
+    withinMs: () => config.routing.probeMs,
+    now,
+    probed: (id, error) => log.info({ target: id, ...(error ? { err: error } : {}) }, 'target probed'),
+  });
+  health.onChange(prober.heed);
   // no request has been read yet: nothing is missed
   const bus = started.redis && (await openHealthBus(started.redis, log));
   if (bus) {
@@ -112,7 +122,7 @@ export async function startServer({ config: started, version, log = createLogger
         if (key.startsWith(`${id}/`)) health.apply({ key, state: 'closed', forMs: 0, reason: 'its provider has other settings' });
       }
     }
-    health.tune({ ...DEFAULT_BREAKER, ...next.routing.breaker });
+    health.tune(breakerOf(next));
     admission.tune(next.routing);
     line.tune(next.routing.queue);
     server.tune(next.server);
@@ -130,11 +140,16 @@ export async function startServer({ config: started, version, log = createLogger
       try {
         await server.close(config.server.shutdownTimeoutMs);
       } finally {
+        prober.close();
         runtime.retire();
         await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close()]);
       }
     },
   };
+}
+
+function breakerOf({ routing: { breaker, probeMs } }: Config): BreakerSettings {
+  return { ...DEFAULT_BREAKER, ...breaker, probeMs };
 }
 
 /** Loaded only where it is used. */

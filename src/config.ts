@@ -243,6 +243,7 @@ function assemble({ given, env, file, problems }: Parts): Config {
         cooldownMs: ms('routing.breaker.cooldown'),
         maxCooldownMs: ms('routing.breaker.maxCooldown'),
       },
+      probeMs: ms('routing.probe'),
       maxInFlight: get('routing.maxInFlight'),
       queue: get('routing.queue'),
     },

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { Config, ConfiguredProvider, RoutingSettings } from './config/settings.ts';
 import { compose } from './core/call.ts';
-import type { Backend, Call, Reply } from './core/call.ts';
+import type { Backend, Call, Reply, Target } from './core/call.ts';
 import { GatewayError } from './core/error.ts';
 import type { Admission } from './gateway/admission.ts';
 import { cached } from './gateway/cache.ts';
@@ -42,6 +42,8 @@ export interface Lasting {
 export interface Runtime extends Service {
   /** Its place is another's now: it ends with the last request that it serves. */
   retire(): void;
+  /** The model of this id, as its source has it now. */
+  target(id: string): Promise<Target | undefined>;
   /** For the one that follows, which takes over what stays the same. */
   readonly parts: Parts;
 }
@@ -69,7 +71,8 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
   const { health, admission, attempts, manager, log } = lasting;
   const parts = partsOf(config, lasting, before?.parts);
   const { providers, local } = parts;
-  const catalog = createCatalog([local.source, ...Array.from(providers.values(), ({ source }) => source)], {
+  const sources = [local.source, ...Array.from(providers.values(), ({ source }) => source)];
+  const catalog = createCatalog(sources, {
     names: config.models.names,
     routes: config.models.routes,
     defaults: defaultsOf(config.routing),
@@ -116,6 +119,13 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
     leave() {
       requests--;
       endIfUnused();
+    },
+    async target(id) {
+      for (const source of sources) {
+        const target = await source.find(id);
+        if (target) return target;
+      }
+      return undefined;
     },
     retire() {
       if (retired) return;

@@ -1,7 +1,8 @@
 /** The settings of routes: several targets behind one name, and what is done when one fails. */
 import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
-import { duration, oneOf, section } from './schema-kit.ts';
+import { DURATION, duration, oneOf, section } from './schema-kit.ts';
+import type { Unit } from './schema-kit.ts';
 
 const limit = (maximum: number, description: string) => Type.Integer({ minimum: 1, maximum, description });
 
@@ -103,6 +104,13 @@ export const ROUTING = section(
       },
       'When a target is left alone.',
     ),
+    probe: Type.Unsafe<string>({
+      anyOf: [{ const: 'off' }, { type: 'string', pattern: DURATION.source }],
+      default: 'off',
+      unit: 'duration' satisfies Unit,
+      description:
+        'How long a target that has rested may take to answer a request of ours for one token, before clients’ requests go there again. `off`: the next client’s request is the probe.',
+    }),
     maxInFlight: Type.Integer({
       minimum: 1,
       maximum: 1_000_000,

@@ -53,6 +53,8 @@ export interface RoutingSettings {
   readonly continues: boolean;
   readonly drains: boolean;
   readonly breaker: { readonly failures: number; readonly rate: number; readonly cooldownMs: number; readonly maxCooldownMs: number };
+  /** 0: targets that have rested are probed by the next request. */
+  readonly probeMs: number;
   readonly maxInFlight: number;
   readonly queue: number;
 }

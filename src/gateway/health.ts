@@ -18,6 +18,8 @@ export interface BreakerSettings {
   /** The first opening; each further one in a row lasts twice as long, up to `maxCooldownMs`. */
   readonly cooldownMs: number;
   readonly maxCooldownMs: number;
+  /** So long after its rest a target is left to a prober; 0: there is none, the next request is the probe. */
+  readonly probeMs: number;
 }
 
 export const DEFAULT_BREAKER: BreakerSettings = Object.freeze({
@@ -27,6 +29,7 @@ export const DEFAULT_BREAKER: BreakerSettings = Object.freeze({
   minimum: 10,
   cooldownMs: 10_000,
   maxCooldownMs: 300_000,
+  probeMs: 0,
 });
 
 /** A target as it is at this moment. */
@@ -64,12 +67,15 @@ export interface Ticket {
 
 export type Entry =
   | { readonly ok: true; readonly ticket: Ticket }
-  | { readonly ok: false; readonly why: 'open' | 'busy'; readonly retryAfterMs: number };
+  | { readonly ok: false; readonly why: 'open' | 'limited' | 'busy'; readonly retryAfterMs: number };
 
 export type { HealthChange } from './ports.ts';
 
+export type Asker = 'client' | 'prober';
+
 export interface HealthBook {
-  enter(target: RouteTarget): Entry;
+  /** `prober`: whoever asks a target that has rested before anybody else may. */
+  enter(target: RouteTarget, who?: Asker): Entry;
   of(key: string): TargetHealth;
   snapshot(): ReadonlyMap<string, TargetHealth>;
   /** Openings, longer rests and closings that were decided here. Returns how to stop listening. */
@@ -338,9 +344,12 @@ export function createHealthBook(given: { readonly settings: BreakerSettings; re
   }
 
   /** How long nobody else may start there; undefined where somebody may. A probe that never ends makes way for another. */
-  function shutFor({ openUntil, probe }: Kept, at: number): number | undefined {
+  function shutFor({ openUntil, openings, probe }: Kept, at: number, who: Asker): number | undefined {
     if (openUntil === undefined) return undefined;
     if (openUntil > at) return Math.ceil(openUntil - at);
+    // it never failed: when the time that it asked for is over, there is nothing to find out
+    if (openings === 0) return undefined;
+    if (who === 'client' && at < openUntil + settings.probeMs) return PROBE_RUNS_MS;
     return probe && at - probe.since < settings.maxCooldownMs ? PROBE_RUNS_MS : undefined;
   }
 
@@ -348,7 +357,8 @@ export function createHealthBook(given: { readonly settings: BreakerSettings; re
     const { openUntil, results, latencies } = kept;
     const count = results.count(at);
     const failed = results.failed(at);
-    const closed = openUntil === undefined;
+    // a rest that was asked for is over when its time is
+    const closed = openUntil === undefined || (kept.openings === 0 && openUntil <= at);
     return {
       state: closed ? 'closed' : openUntil > at ? 'open' : 'half-open',
       inFlight: kept.inFlight,
@@ -356,22 +366,23 @@ export function createHealthBook(given: { readonly settings: BreakerSettings; re
       p95Ms: latencies.p95(),
       consecutiveFailures: kept.consecutive,
       failureRate: count === 0 ? 0 : failed / count,
-      retryAfterMs: shutFor(kept, at),
+      retryAfterMs: shutFor(kept, at, 'client'),
       lastError: closed && failed === 0 && kept.consecutive === 0 ? undefined : kept.lastError,
     };
   }
 
   return {
-    enter(target) {
+    enter(target, who = 'client') {
       const at = now();
       if (at - sweptAt >= SWEEP_EVERY_MS) sweep(at);
       const kept = keep(target.key, at);
       kept.usedAt = at;
-      const shut = shutFor(kept, at);
-      if (shut !== undefined) return { ok: false, why: 'open', retryAfterMs: shut };
+      const shut = shutFor(kept, at, who);
+      if (shut !== undefined) return { ok: false, why: kept.openings === 0 ? 'limited' : 'open', retryAfterMs: shut };
       if (target.maxInFlight !== undefined && kept.inFlight >= target.maxInFlight) {
         return { ok: false, why: 'busy', retryAfterMs: untilOneEnds(kept) };
       }
+      if (kept.openings === 0) kept.openUntil = undefined;
       const probe = kept.openUntil !== undefined;
       const ticket = new Held(rules, kept, { at, probe });
       kept.inFlight++;

@@ -189,3 +189,28 @@ test('health bus: it is closed at once, connected or not', { skip }, async () =>
   never.publish(open('a', 1000));
   await never.close();
 });
+
+test('probe: with routing.probe no request of a client finds out whether a target works again', async () => {
+  let broken = true;
+  await using upstream = await startFaultyUpstream('a', (asked) => (broken ? [send('nonsense'), close] : well(asked)));
+  await using server = await startRouted({
+    providers: { p: providerAt(upstream.url, ['m']) },
+    routes: {},
+    env: {
+      PARLANCE_ROUTING_BREAKER_FAILURES: '1',
+      PARLANCE_ROUTING_BREAKER_COOLDOWN: '20ms',
+      PARLANCE_ROUTING_PROBE: '20s',
+      PARLANCE_ROUTING_ATTEMPTS: '1',
+    },
+  });
+  assert.equal((await hear(server, 'breaks')).status, 502);
+  const from = server.log.length;
+  const failed = await server.logged(({ msg }) => msg === 'target probed', from);
+  assert.ok(failed['err'] !== undefined);
+  broken = false;
+  await server.logged(({ msg, err }) => msg === 'target probed' && err === undefined, from);
+  assert.equal((await hear(server, 'works')).text, textOf('a', 'works'));
+  // `nothing` is what the upstream calls requests that are not the test's
+  assert.ok(upstream.visits.every(({ asked }) => ['breaks', 'nothing', 'works'].includes(asked.token)));
+  assert.ok(upstream.of('nothing').length >= 2);
+});
