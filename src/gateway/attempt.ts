@@ -40,6 +40,8 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   };
   call.trace.attempts.push(attempt);
   const control = new AbortController();
+  /** Looks for silence in a stream. */
+  let idle: NodeJS.Timeout | undefined;
   const { firstOutputMs, idleMs } = target.timeouts;
 
   const settle = (outcome: NonNullable<Attempt['outcome']>, error?: GatewayError): void => {
@@ -48,6 +50,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     attempt.endedAt = now();
     if (error) attempt.error = error;
     call.signal.removeEventListener('abort', left);
+    clearTimeout(idle);
     if (outcome === 'answered') ticket.succeed();
     // an engine of ours is started again when it breaks: there is no need to leave it alone
     else if (outcome === 'failed' && error && !isLocal(target)) ticket.fail(error);
@@ -104,7 +107,6 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   function watched(batches: AsyncIterable<Batch>): AsyncIterable<Batch> {
     const inner = batches[Symbol.asyncIterator]();
     let waitingSince: number | undefined;
-    let idle: NodeJS.Timeout | undefined;
     const silent = new GatewayError(
       'upstream_timeout',
       `The model fell silent for ${shown(idleMs)} in the middle of its answer (time-out between two outputs).`,
@@ -118,16 +120,12 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
       idle = setTimeout(look, idleMs - waited);
     };
     if (idleMs > 0) idle = setTimeout(look, idleMs);
-    const over = (outcome: NonNullable<Attempt['outcome']>, error?: GatewayError): void => {
-      clearTimeout(idle);
-      settle(outcome, error);
-    };
     const note = ({ events }: Batch): void => {
       attempt.producedBytes = (attempt.producedBytes ?? 0) + producedBytes(events);
       for (const event of events) {
         if (event.type === 'usage') attempt.usage = event.usage;
-        else if (event.type === 'end') over('answered');
-        else if (event.type === 'error') over(event.error.kind === 'cancelled' ? 'cancelled' : 'failed', event.error);
+        else if (event.type === 'end') settle('answered');
+        else if (event.type === 'error') settle(event.error.kind === 'cancelled' ? 'cancelled' : 'failed', event.error);
       }
     };
     const next = async (): Promise<IteratorResult<Batch>> => {
@@ -136,11 +134,11 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
         const result = await unlessAborted(inner.next(), control.signal);
         waitingSince = undefined;
         if (result.done !== true) note(result.value);
-        else over('failed', new GatewayError('upstream', 'The model stopped before the end of its answer.'));
+        else settle('failed', new GatewayError('upstream', 'The model stopped before the end of its answer.'));
         return result;
       } catch (cause) {
         const error = toGatewayError(cause);
-        over(error.kind === 'cancelled' ? 'cancelled' : 'failed', error);
+        settle(error.kind === 'cancelled' ? 'cancelled' : 'failed', error);
         throw error;
       }
     };
@@ -161,7 +159,6 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
         return { done: true, value };
       }
       giveUp(unwanted(), 'cancelled');
-      clearTimeout(idle);
       // it may wait for bytes that never come: the signal has ended those, and nobody waits for this
       inner.return?.(value).then(undefined, () => undefined);
       return { done: true, value };

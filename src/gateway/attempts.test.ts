@@ -59,6 +59,7 @@ function world(targets: Readonly<Record<string, readonly Move[]>>, { policy = {}
       id: key,
       created: 0,
       ownedBy: 'x',
+      provider: 'p',
       endpoints: [],
       capabilities: {},
       ...(window === undefined ? {} : { contextWindow: window }),
@@ -367,7 +368,7 @@ test('attempts: where the route says so, another target goes on with a text that
     [' world.', 'Hello there world.'],
     ['Hello there, says another.', 'Hello there, says another.'],
     ['Hello again.', 'Hello thereHello again.'],
-    ['Hello', 'Hello thereHello'],
+    ['Hello', 'Hello there'],
   ] as const) {
     const { answer, textOf, outcomes } = world({ a: [cutAfter('Hello there')], b: [goOn(rest)] }, setting);
     assert.equal(await textOf(answer()), wanted);
@@ -382,4 +383,14 @@ test('attempts: where the route says so, another target goes on with a text that
   const tools = world({ a: [cutAfter('Hello')], b: ['x'] }, { ...setting, body: { stream: true, logprobs: true } });
   await assert.rejects(tools.textOf(tools.answer()), { message: 'upstream happened' });
   assert.deepEqual(tools.asked, ['a']);
+});
+
+test('attempts: a model of this machine is not asked twice for what broke it, nor left alone after it', async () => {
+  const { answer, newCall, asked, route } = world({ a: [failed('overloaded')] });
+  const [local] = route.targets;
+  assert.ok(local);
+  const { id, created, ownedBy, endpoints, capabilities } = local.target.card;
+  Object.assign(local.target, { card: { id, created, ownedBy, endpoints, capabilities } });
+  for (let i = 0; i < 8; i++) await assert.rejects(answer(newCall()), { kind: 'overloaded', message: 'overloaded happened' });
+  assert.equal(asked.length, 8);
 });

@@ -10,6 +10,7 @@ import { continued, continuing, mayContinue } from './continue.ts';
 import type { HealthBook, Ticket } from './health.ts';
 import { firstToAnswer } from './hedge.ts';
 import type { Line } from './line.ts';
+import { isLocal } from './route.ts';
 import type { Route, RouteTarget } from './route.ts';
 import { isWithheld, peeked } from './withheld.ts';
 import { verdictOf } from './verdict.ts';
@@ -171,6 +172,8 @@ function judge(
       break;
     }
     case 'again':
+      // an engine of ours has its own queue and its own restarts; what broke it once would break it again
+      prospect.out = isLocal(prospect.target);
       prospect.notBefore = now() + (failure.retryAfterMs ?? 0);
       break;
   }
@@ -206,7 +209,7 @@ function open(work: Work, prospects: readonly Prospect[]): Opened | Closed {
     if (entry.ok) return { prospect, attempted: start(work, prospect, { ticket: entry.ticket, hedge: false }) };
     if (entry.why === 'busy') busy.push(prospect.target.key);
     // a limit passes as its owner says; what has failed is left alone
-    else if (work.last.of(prospect.target.key)?.status === 429) waitMs = Math.min(waitMs ?? Infinity, entry.retryAfterMs);
+    else if (entry.why === 'limited') waitMs = Math.min(waitMs ?? Infinity, entry.retryAfterMs);
   }
   return { busy, waitMs };
 }
@@ -231,7 +234,10 @@ function second(work: Work, prospects: readonly Prospect[], first: Attempted): A
     const entry = work.health.enter(prospect.target);
     if (!entry.ok) continue;
     prospect.tried = true;
-    return start(work, prospect, { ticket: entry.ticket, hedge: true });
+    const attempted = start(work, prospect, { ticket: entry.ticket, hedge: true });
+    // where both fail the first one's failure decides, but a target that has refused our account is not asked again
+    attempted.reply.catch((cause: unknown) => judge(toGatewayError(cause), { work, prospects, prospect }));
+    return attempted;
   }
   return undefined;
 }

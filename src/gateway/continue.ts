@@ -128,7 +128,8 @@ function joiner({ text: before, block: open }: Shown): (events: readonly ChatEve
     return rest;
   };
   const rest = (): ChatEvent[] => {
-    const text = held ?? '';
+    // it said again what was said, and came to its end on the way
+    const text = held === undefined || before.startsWith(held) ? '' : held;
     held = undefined;
     return text === '' ? [] : [{ type: 'block_delta', choice: 0, block: open, text }];
   };

@@ -440,8 +440,18 @@ test('health: a rest that others told does not make the next opening longer', ()
   const { book, told, pass } = desk();
   book.apply({ key: 'a', state: 'open', forMs: 5000, reason: RATE_LIMITED });
   pass(5000);
-  enter(book).fail(error());
+  failures(book, 5);
   assert.equal(told[0]?.forMs, 10_000);
+});
+
+test('health: a rest that was asked for needs no probe when its time is over', () => {
+  const { book, pass } = desk();
+  book.apply({ key: 'a', state: 'open', forMs: 5000, reason: RATE_LIMITED });
+  pass(5000);
+  assert.equal(book.of('a').state, 'closed');
+  enter(book);
+  enter(book);
+  assert.equal(book.of('a').inFlight, 2);
 });
 
 test('health: a closing that others told forgets what was before it', () => {

@@ -19,6 +19,9 @@ export interface RouteTarget {
   readonly timeouts: TargetTimeouts;
 }
 
+/** A model of this machine, run by an engine of ours. */
+export const isLocal = ({ target }: RouteTarget): boolean => target.card.provider === undefined;
+
 export type Strategy = 'ordered' | 'weighted' | 'least-busy' | 'lowest-latency' | 'cheapest';
 
 /** By what a caller returns to the same target: `auto` takes the first of the three that the request has. */

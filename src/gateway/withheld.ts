@@ -1,6 +1,6 @@
 /** Answers that a provider's filter kept back, before a client has seen anything of them. */
 import type { Reply } from '../core/call.ts';
-import type { Batch } from '../core/event.ts';
+import type { Batch, ChatEvent } from '../core/event.ts';
 
 /** A reply whose first batch has been looked at. */
 export type Peeked = Reply & { readonly first?: Batch };
@@ -9,24 +9,35 @@ export type Peeked = Reply & { readonly first?: Batch };
 export async function peeked(reply: Reply): Promise<Peeked> {
   if (reply.kind === 'full') return reply;
   const inner = reply.batches[Symbol.asyncIterator]();
-  const result = await inner.next();
-  if (result.done === true) return { ...reply, batches: { [Symbol.asyncIterator]: () => inner } };
-  let first: Batch | undefined = result.value;
+  const held: Batch[] = [];
+  // preambles are batches of their own: what shows or ends anything may come later
+  while (!held.some(({ events }) => events.some(decides))) {
+    const result = await inner.next();
+    if (result.done === true) break;
+    held.push(result.value);
+  }
+  const first = { events: held.flatMap(({ events }) => events) };
   const batches: AsyncIterable<Batch> = {
     [Symbol.asyncIterator]: () => ({
       async next() {
-        if (!first) return inner.next();
-        const value = first;
-        first = undefined;
-        return { done: false, value };
+        const value = held.shift();
+        return value ? { done: false, value } : inner.next();
       },
       async return(value?: unknown) {
         return inner.return ? inner.return(value) : { done: true, value };
       },
     }),
   };
-  return { ...reply, batches, first: result.value };
+  return { ...reply, batches, first };
 }
+
+const decides = (event: ChatEvent): boolean =>
+  event.type === 'finish' ||
+  event.type === 'end' ||
+  event.type === 'error' ||
+  (event.type === 'block_delta' && event.text !== '') ||
+  event.type === 'speech_delta' ||
+  (event.type === 'block_start' && event.of.type === 'tool_call');
 
 /** Every choice that there is was filtered, and nothing of them can be seen. */
 export function isWithheld(reply: Peeked): boolean {
