@@ -30,8 +30,7 @@ export async function openSqlite(dir: string): Promise<Database> {
 
 async function openFile(dir: string, file: string): Promise<Database> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  // SQLite gives its other files (-wal, -shm) the same mode
-  closeSync(openSync(file, 'a', 0o600));
+  makeFile(file);
   const { dev, ino } = statSync(file);
   const writer = await connect(file);
   const reader = await connect(file);
@@ -69,6 +68,18 @@ async function openFile(dir: string, file: string): Promise<Database> {
       await write.destroy();
     },
   };
+}
+
+/**
+ * SQLite gives its other files (-wal, -shm) the same mode. A file that is there is left alone: a descriptor of our own would, when it
+ * is closed, give back every lock that this process has on it (POSIX).
+ */
+function makeFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
 }
 
 /** Two processes that make the file at the same time: one of them finds it locked for a moment while it becomes a WAL file. */
