@@ -122,14 +122,20 @@ export interface Take {
 /** What stopped a take, and when it would fit; undefined: waiting does not help. */
 export interface Refusal {
   readonly counter: Counter;
+  /** Below 0 where more was used than was held. */
   readonly remaining: bigint;
+  /** Budgets: what requests under way hold of it. What fits into `remaining` and `held` may fit when they are done. */
+  readonly held?: bigint;
   readonly retryAfterMs: number | undefined;
 }
 
 export interface CounterState {
   readonly counter: Counter;
+  /** Below 0 where more was used than was held. */
   readonly remaining: bigint;
-  /** Until it is full again (rate) or starts anew (budget); 0 where it is full. */
+  /** Budgets: what requests under way hold of it; what is spent is the limit less `remaining` and `held`. */
+  readonly held?: bigint;
+  /** Until it is full again (rate) or starts anew (budget, `Infinity` where it never does); 0 where it is full. */
   readonly resetMs: number;
 }
 
@@ -138,11 +144,19 @@ export type Taken =
   | { readonly ok: false; readonly refusals: readonly Refusal[]; readonly states: readonly CounterState[] };
 
 export interface CounterStore {
-  /** Takes from all counters, or from none; held until it is settled, or until the lease of this process ends. */
+  /**
+   * Takes from all counters, or from none; held until it is settled, or until the lease of this process ends. An amount of
+   * 0 always fits. Rejects where a `holdId` is used again (use one for each attempt), with a `GatewayError` of kind
+   * `overloaded` where the counters cannot be reached.
+   */
   take(holdId: string, takes: readonly Take[]): Promise<Taken>;
   /**
-   * Replaces what was held by what was used, counter by counter (`concurrent`: gives back). Once: settling a hold again,
-   * or one that is not known any more, charges the budgets' actual amounts if they were not charged, and nothing twice.
+   * Replaces what was held by what was used, counter by counter. A budget that is not named was not spent from; a rate
+   * that is not named keeps what was taken; `concurrent` is given back in any case; a budget that is named and was not
+   * held (its period began meanwhile) is charged. What was used beyond what was held is charged all the same.
+   * Once: settling a hold again does nothing; one that is not known any more charges the budgets. Write the usage record
+   * after this has resolved, not before: a budget that is read from the records meanwhile would have it twice.
+   * Does not reject because counters are away: then it is told them later.
    */
   settle(holdId: string, actual: readonly Take[]): Promise<void>;
   states(counters: readonly Counter[]): Promise<readonly CounterState[]>;

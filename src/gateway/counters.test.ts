@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { counterSuite, places, rate, START, take } from './counters-testing.ts';
+import { memoryCounters } from './counters.ts';
+
+counterSuite({ name: 'counters in memory', open: async (now) => memoryCounters({ now }), runs: 100, skip: false });
+
+test('counters in memory: counters that nobody uses are forgotten, those in use are not', async () => {
+  let now = START;
+  const store = memoryCounters({ now: () => now });
+  await store.take('held', [take(places(1, 'in use'))]);
+  for (let index = 0; index < 5000; index += 1) {
+    now += 10;
+    await store.take(`h${index}`, [take(rate(1, 1000, `key ${index}`))]);
+  }
+  assert.equal((await store.states([places(1, 'in use')]))[0]?.remaining, 0n);
+  // the newest are still within their window
+  assert.equal((await store.states([rate(1, 1000, 'key 4999')]))[0]?.remaining, 0n);
+});
+
+test('counters in memory: the clock of the machine counts', async () => {
+  const store = memoryCounters();
+  const first = await store.take('a', [take(rate(1))]);
+  assert.equal(first.ok, true);
+  const refused = await store.take('b', [take(rate(1))]);
+  const wait = refused.ok ? 0 : (refused.refusals[0]?.retryAfterMs ?? 0);
+  assert.ok(wait > 50_000 && wait <= 60_000, String(wait));
+});

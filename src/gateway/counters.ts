@@ -1,0 +1,222 @@
+/** Counters in the memory of one process: all there is to it where one process serves alone. */
+import { counterId, refusalOf, stateOf, wantedOf } from './counting.ts';
+import type { BudgetCounter, Reading, Wanted } from './counting.ts';
+import { GatewayError } from '../core/error.ts';
+import { add, emptyWindow, expire, giveBack, untilFull, waitFor } from './rate-window.ts';
+import type { RateWindow, WindowEntry } from './rate-window.ts';
+import type { Counter, CounterStore, Taken } from './store-ports.ts';
+
+export interface MemoryCounterOptions {
+  /** Unix milliseconds. Default: one that never goes back, for rates, and the wall clock, for the ends of periods. */
+  readonly now?: () => number;
+  /** How long a settled hold is known as settled. */
+  readonly rememberMs?: number;
+}
+
+interface Rate {
+  readonly kind: 'rate';
+  readonly window: RateWindow;
+  windowMs: number;
+}
+
+interface Places {
+  readonly kind: 'concurrent';
+  held: number;
+}
+
+interface Money {
+  readonly kind: 'budget';
+  readonly until: number | undefined;
+  spent: bigint;
+  held: bigint;
+}
+
+type State = Rate | Places | Money;
+
+interface Held {
+  readonly id: string;
+  readonly amount: bigint;
+  readonly state: State;
+  /** Rates: where it is counted. */
+  readonly entry?: WindowEntry;
+}
+
+const REMEMBER_MS = 600_000;
+/** Unused counters are looked for when there are twice as many as were left the last time, and at least so many. */
+const FEW = 1000;
+/** A period that is over is kept so long, for requests that began in it. */
+const AFTER_PERIOD_MS = 3_600_000;
+
+/** The steps are whole: between the first look at a counter and the last change nothing else runs. Holds die with the process. */
+export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryCounterOptions = {}): CounterStore {
+  const now = clock ?? (() => Math.floor(performance.timeOrigin + performance.now()));
+  const wall = clock ?? Date.now;
+  const states = new Map<string, State>();
+  const holds = new Map<string, readonly Held[]>();
+  const settled = new Map<string, number>();
+  const seeding = new Map<string, Promise<void>>();
+  let load: ((counter: BudgetCounter) => Promise<bigint>) | undefined;
+  let manyStates = FEW;
+
+  const seedOne = async (id: string, counter: BudgetCounter): Promise<void> => {
+    try {
+      const spent = load ? await load(counter) : 0n;
+      states.set(id, { kind: 'budget', until: counter.until, spent, held: 0n });
+    } catch (cause) {
+      throw new GatewayError('overloaded', 'What was spent so far cannot be read at the moment.', { retryAfterMs: 1000, cause });
+    }
+  };
+  /** One at a time for each counter. */
+  const known = (id: string, counter: BudgetCounter): Promise<void> => {
+    const running = seeding.get(id) ?? seedOne(id, counter).finally(() => seeding.delete(id));
+    seeding.set(id, running);
+    return running;
+  };
+  const unknown = (wanted: readonly Wanted[]): readonly Promise<void>[] =>
+    wanted.flatMap(({ id, counter }) => (counter.kind === 'budget' && !states.has(id) ? [known(id, counter)] : []));
+
+  const stateFor = (id: string, counter: Counter): State => {
+    const there = states.get(id);
+    if (there) {
+      if (there.kind === 'rate' && counter.kind === 'rate') there.windowMs = counter.windowMs;
+      return there;
+    }
+    const fresh = freshState(counter);
+    states.set(id, fresh);
+    return fresh;
+  };
+  const forgetUnused = (): void => {
+    if (states.size < manyStates) return;
+    for (const [id, state] of states) if (isUnused(state, now(), wall())) states.delete(id);
+    manyStates = Math.max(FEW, states.size * 2);
+  };
+
+  const takeNow = (holdId: string, wanted: readonly Wanted[]): Taken => {
+    if (holds.has(holdId) || settled.has(holdId)) throw new Error(`the hold ${holdId} was taken before`);
+    const at = now();
+    const found = wanted.map((one) => stateFor(one.id, one.counter));
+    const misfits = wanted.flatMap((one, index) => {
+      const state = found[index];
+      return state && !fits(one, state, at) ? [refusalOf(one, read(state, at, one), wall())] : [];
+    });
+    if (misfits.length === 0)
+      holds.set(
+        holdId,
+        found.map((state, index) => hold(wanted[index], state, at)),
+      );
+    const after = found.map((state, index) => stateOf(wanted[index]?.counter as Counter, read(state, at), wall()));
+    return misfits.length === 0 ? { ok: true, holdId, states: after } : { ok: false, refusals: misfits, states: after };
+  };
+
+  const settleNow = (holdId: string, used: readonly Wanted[]): void => {
+    if (settled.has(holdId)) return;
+    const at = now();
+    const held = holds.get(holdId);
+    holds.delete(holdId);
+    settled.set(holdId, at);
+    forgetSettled(at);
+    for (const one of held ?? []) {
+      release(one, used.find(({ id }) => id === one.id)?.amount);
+    }
+    for (const { id, counter, amount } of used) {
+      if (counter.kind === 'budget') charge(states.get(id), amount);
+      if (counter.kind !== 'rate' || !held) continue;
+      const taken = held.find((one) => one.id === id)?.amount ?? 0n;
+      if (amount > taken) count(stateFor(id, counter), amount - taken, at);
+    }
+  };
+  const forgetSettled = (at: number): void => {
+    for (const [id, when] of settled) {
+      if (when + rememberMs > at) return;
+      settled.delete(id);
+    }
+  };
+
+  return {
+    async take(holdId, takes) {
+      const wanted = wantedOf(takes);
+      forgetUnused();
+      for (let missing = unknown(wanted); missing.length > 0; missing = unknown(wanted)) await Promise.all(missing);
+      return takeNow(holdId, wanted);
+    },
+    async settle(holdId, actual) {
+      const used = wantedOf(actual);
+      const missing = unknown(used);
+      // what cannot be read now is read later, from records that have this one
+      if (missing.length > 0) await Promise.allSettled(missing);
+      settleNow(holdId, used);
+    },
+    async states(counters) {
+      const wanted = counters.map((counter) => ({ id: counterId(counter), counter, amount: 0n }));
+      await Promise.all(unknown(wanted));
+      const at = now();
+      return wanted.map(({ id, counter }) => stateOf(counter, read(states.get(id) ?? freshState(counter), at), wall()));
+    },
+    seed(from) {
+      load = from;
+    },
+    async close() {
+      states.clear();
+      holds.clear();
+      settled.clear();
+    },
+  };
+}
+
+function freshState(counter: Counter): State {
+  if (counter.kind === 'rate') return { kind: 'rate', window: emptyWindow(), windowMs: counter.windowMs };
+  if (counter.kind === 'concurrent') return { kind: 'concurrent', held: 0 };
+  return { kind: 'budget', until: counter.until, spent: 0n, held: 0n };
+}
+
+function fits({ counter, amount }: Wanted, state: State, at: number): boolean {
+  if (amount === 0n) return true;
+  if (state.kind === 'budget') return state.spent + state.held + amount <= BigInt(counter.limit);
+  if (state.kind === 'concurrent') return state.held + Number(amount) <= Number(counter.limit);
+  expire(state.window, state.windowMs, at);
+  return state.window.sum + Number(amount) <= Number(counter.limit);
+}
+
+function hold(wanted: Wanted | undefined, state: State, at: number): Held {
+  const { id, amount } = wanted ?? { id: '', amount: 0n };
+  if (state.kind === 'budget') state.held += amount;
+  if (state.kind === 'concurrent') state.held += Number(amount);
+  if (state.kind !== 'rate') return { id, amount, state };
+  const entry = count(state, amount, at);
+  return entry ? { id, amount, state, entry } : { id, amount, state };
+}
+
+function count(state: State, amount: bigint, at: number): WindowEntry | undefined {
+  if (state.kind !== 'rate' || amount === 0n) return undefined;
+  const { window, windowMs } = state;
+  expire(window, windowMs, at);
+  return add(window, Number(amount), { windowMs, now: at });
+}
+
+/** `actual` is undefined where nothing is said of what was used. */
+function release({ state, amount, entry }: Held, actual: bigint | undefined): void {
+  if (state.kind === 'budget') state.held -= amount;
+  if (state.kind === 'concurrent') state.held -= Number(amount);
+  if (state.kind === 'rate' && entry && actual !== undefined && actual < amount) giveBack(state.window, entry, Number(amount - actual));
+}
+
+function charge(state: State | undefined, amount: bigint): void {
+  if (state?.kind === 'budget') state.spent += amount;
+}
+
+/** With the wait of what does not fit, where it is given. */
+function read(state: State, at: number, misfit?: Wanted): Reading {
+  if (state.kind !== 'rate') return state;
+  const { window, windowMs } = state;
+  expire(window, windowMs, at);
+  const excess = misfit ? window.sum + Number(misfit.amount) - Number(misfit.counter.limit) : 0;
+  const waitMs = misfit ? waitFor(window, excess, { windowMs, now: at }) : 0;
+  return { kind: 'rate', sum: window.sum, resetMs: untilFull(window, windowMs, at), waitMs };
+}
+
+function isUnused(state: State, at: number, wall: number): boolean {
+  if (state.kind === 'concurrent') return state.held === 0;
+  if (state.kind === 'budget') return state.held === 0n && state.until !== undefined && state.until + AFTER_PERIOD_MS < wall;
+  expire(state.window, state.windowMs, at);
+  return state.window.sum === 0;
+}

@@ -1,0 +1,76 @@
+/** What every store of counters says in the same way, wherever it counts. */
+import type { Counter, CounterState, Refusal, Take } from './store-ports.ts';
+
+export type BudgetCounter = Extract<Counter, { kind: 'budget' }>;
+export type RateCounter = Extract<Counter, { kind: 'rate' }>;
+
+/** Rates and places are counted in numbers that stay exact. */
+const MOST_COUNTED = BigInt(Number.MAX_SAFE_INTEGER) / 4n;
+/** A thousand million dollars: far from what 64 bits hold, however many are added. */
+const MOST_MONEY = 10n ** 18n;
+/** For what waits for others to end: nobody knows when they do. */
+const TRY_AGAIN_MS = 1000;
+
+/** One counter, whatever its limit. A budget's next period is another one. */
+export function counterId(counter: Counter): string {
+  if (counter.kind === 'budget') return `b:${counter.key}@${counter.since}`;
+  return `${counter.kind === 'rate' ? 'r' : 'c'}:${counter.key}`;
+}
+
+/** A take with its counter's id and its amount as it is counted; a counter that is named twice is one, under the lower limit. */
+export interface Wanted {
+  readonly id: string;
+  readonly counter: Counter;
+  readonly amount: bigint;
+}
+
+export function wantedOf(takes: readonly Take[]): readonly Wanted[] {
+  const wanted: Wanted[] = [];
+  for (const { counter, amount } of takes) {
+    const most = counter.kind === 'budget' ? MOST_MONEY : MOST_COUNTED;
+    if (amount < 0n || amount > most) throw new RangeError(`${counter.kind} ${counter.key}: ${amount} cannot be taken`);
+    const id = counterId(counter);
+    const index = wanted.findIndex((one) => one.id === id);
+    const before = wanted[index];
+    if (before === undefined) wanted.push({ id, counter, amount });
+    else wanted[index] = { id, counter: before.counter.limit <= counter.limit ? before.counter : counter, amount: before.amount + amount };
+  }
+  return wanted;
+}
+
+/** What is known of a counter at a moment. */
+export type Reading =
+  | { readonly kind: 'rate'; readonly sum: number; readonly resetMs: number; readonly waitMs: number }
+  | { readonly kind: 'concurrent'; readonly held: number }
+  | { readonly kind: 'budget'; readonly spent: bigint; readonly held: bigint };
+
+export function stateOf(counter: Counter, reading: Reading, wall: number): CounterState {
+  const remaining = remainingOf(counter, reading);
+  if (reading.kind === 'rate') return { counter, remaining, resetMs: reading.resetMs };
+  if (reading.kind === 'concurrent') return { counter, remaining, resetMs: 0 };
+  return { counter, remaining, held: reading.held, resetMs: reading.spent + reading.held === 0n ? 0 : untilReset(counter, wall) };
+}
+
+/** Why an amount does not fit, which it is known not to, and when it may. */
+export function refusalOf({ counter, amount }: Wanted, reading: Reading, wall: number): Refusal {
+  const remaining = remainingOf(counter, reading);
+  const never = { counter, remaining, retryAfterMs: undefined };
+  if (reading.kind === 'budget') {
+    const told = { ...never, held: reading.held };
+    if (amount <= remaining + reading.held) return { ...told, retryAfterMs: TRY_AGAIN_MS };
+    const reset = untilReset(counter, wall);
+    return amount > BigInt(counter.limit) || reset === Infinity ? told : { ...told, retryAfterMs: reset };
+  }
+  if (amount > BigInt(counter.limit)) return never;
+  return { counter, remaining, retryAfterMs: reading.kind === 'rate' ? reading.waitMs : TRY_AGAIN_MS };
+}
+
+function remainingOf(counter: Counter, reading: Reading): bigint {
+  if (reading.kind === 'budget') return BigInt(counter.limit) - reading.spent - reading.held;
+  return BigInt(counter.limit) - BigInt(reading.kind === 'rate' ? reading.sum : reading.held);
+}
+
+function untilReset(counter: Counter, wall: number): number {
+  if (counter.kind !== 'budget' || counter.until === undefined) return Infinity;
+  return Math.max(0, counter.until - wall);
+}

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { budget, counterSuite, places, rate, START, take } from '../../gateway/counters-testing.ts';
+import type { Counter, CounterStore } from '../../gateway/store-ports.ts';
+import { redisIsMissing, startRedis } from '../../../test/support/redis.ts';
+import type { TestRedis } from '../../../test/support/redis.ts';
+import { redisCounters } from './counters.ts';
+import type { RedisCounterOptions } from './counters.ts';
+
+const skip = redisIsMissing;
+const quiet = { info: () => undefined, warn: () => undefined };
+const WORKER = fileURLToPath(new URL('../../../test/support/counter-process.ts', import.meta.url));
+let redis: TestRedis;
+const opened: CounterStore[] = [];
+let prefixes = 0;
+const fresh = (): string => `test${(prefixes += 1)}:`;
+
+before(async () => {
+  if (!skip) redis = await startRedis();
+});
+after(async () => {
+  await Promise.all(opened.map((store) => store.close()));
+  if (!skip) await redis[Symbol.asyncDispose]();
+});
+
+function open(options: Partial<RedisCounterOptions> = {}): CounterStore {
+  const store = redisCounters({ url: redis.url, prefix: fresh(), log: quiet, whenDown: 'refuse', timeoutMs: 2000, ...options });
+  opened.push(store);
+  return store;
+}
+
+counterSuite({ name: 'counters in Redis', open: async (now) => open({ now }), runs: 8, skip });
+
+/** Until it holds; fails the test where it never does. */
+async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert.fail(`never: ${what}`);
+}
+
+async function remaining(store: CounterStore, counter: Counter): Promise<bigint | undefined> {
+  try {
+    return (await store.states([counter]))[0]?.remaining;
+  } catch {
+    return undefined;
+  }
+}
+
+const total = (limit: bigint, key = 'shared'): Counter => ({ kind: 'budget', key, limit, since: 0, until: undefined });
+
+function startProcess(prefix: string, leaseMs: number) {
+  const child = spawn(process.execPath, [WORKER, redis.url, prefix, String(leaseMs)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const answers: ((line: string) => void)[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => answers.shift()?.(line));
+  const ended = once(child, 'exit');
+  return {
+    ask: (line: string): Promise<number> => {
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      answers.push((answer) => resolve(Number(answer)));
+      ended.then(() => reject(new Error('the process ended')), reject);
+      child.stdin.write(`${line}\n`);
+      return promise;
+    },
+    end: async () => {
+      child.stdin.end();
+      await ended;
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+test('counters in Redis: three processes, 200 at once for a budget, a rate and places of 50: exactly 50', { skip }, async () => {
+  const prefix = fresh();
+  const all = [1, 2, 3].map(() => startProcess(prefix, 15_000));
+  const passed = await Promise.all(all.map((one, index) => one.ask(`take 0 ${index === 0 ? 66 : 67} 50`)));
+  assert.equal(
+    passed.reduce((sum, one) => sum + one),
+    50,
+  );
+  const settled = await Promise.all(all.map((one) => one.ask('settle 0 67 50')));
+  assert.deepEqual(settled, passed);
+  const store = open({ prefix });
+  const states = await store.states([total(50n), rate(50, 60_000, 'shared'), places(50, 'shared')]);
+  assert.deepEqual(
+    states.map((state) => [state.remaining, state.held ?? 0n]),
+    [
+      [0n, 0n],
+      [0n, 0n],
+      [50n, 0n],
+    ],
+  );
+  await store.close();
+  await Promise.all(all.map((one) => one.end()));
+});
+
+test('counters in Redis: what a killed process held comes back when its lease ends, and not before', { skip }, async () => {
+  const prefix = fresh();
+  const leaseMs = 1500;
+  const store = open({ prefix, leaseMs });
+  const doomed = startProcess(prefix, leaseMs);
+  assert.equal(await doomed.ask('take 0 30 30'), 30);
+  await doomed.kill();
+  const killedAt = performance.now();
+  assert.equal((await store.take('too early', [take(total(30n))])).ok, false);
+  await eventually('the holds come back', async () => (await remaining(store, total(30n))) === 30n);
+  assert.ok(performance.now() - killedAt <= leaseMs + 1000, 'within the lease');
+  assert.equal(await remaining(store, places(30, 'shared')), 30n);
+  // rates keep what was let through
+  assert.equal(await remaining(store, rate(30, 60_000, 'shared')), 0n);
+  await store.close();
+});
+
+test('counters in Redis: a living process keeps what it holds for longer than its lease', { skip }, async () => {
+  const prefix = fresh();
+  const holder = open({ prefix, leaseMs: 300 });
+  const other = open({ prefix, leaseMs: 300 });
+  await holder.take('long', [take(places(1))]);
+  const until = performance.now() + 1000;
+  await eventually('a second passes', async () => {
+    assert.equal(await remaining(other, places(1)), 0n);
+    return performance.now() > until;
+  });
+  await holder.close();
+  // one that ends in order gives back at once
+  assert.equal(await remaining(other, places(1)), 1n);
+  await other.close();
+});
+
+test('counters in Redis: a settlement after the lease ended is charged, once', { skip }, async () => {
+  const prefix = fresh();
+  const clock = { now: START };
+  const options = { prefix, leaseMs: 10_000, now: () => clock.now };
+  const [slow, other] = [open(options), open(options)];
+  const counters = [budget(100n), places(2)] as const;
+  await slow.take('slow', [take(counters[0], 60), take(counters[1])]);
+  clock.now += 10_001;
+  assert.deepEqual(
+    (await other.states(counters)).map((state) => state.remaining),
+    [100n, 2n],
+  );
+  await slow.settle('slow', [take(counters[0], 45), take(counters[1])]);
+  await slow.settle('slow', [take(counters[0], 45), take(counters[1])]);
+  await other.settle('slow', [take(counters[0], 45)]);
+  assert.deepEqual(
+    (await other.states(counters)).map((state) => state.remaining),
+    [55n, 2n],
+  );
+  await Promise.all([slow.close(), other.close()]);
+});
+
+test('counters in Redis: several processes read the records once', { skip }, async () => {
+  const prefix = fresh();
+  let reads = 0;
+  const all = [1, 2, 3, 4].map(() => open({ prefix }));
+  for (const store of all) {
+    store.seed(async () => {
+      reads += 1;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return 5n;
+    });
+  }
+  await Promise.all(all.flatMap((store, index) => [1, 2, 3].map((one) => store.take(`${index} ${one}`, [take(budget(100n), 1)]))));
+  assert.equal(reads, 1);
+  assert.equal(await remaining(all[0] as CounterStore, budget(100n)), 83n);
+  await Promise.all(all.map((store) => store.close()));
+});
+
+test('counters in Redis: away, and to be refused: says so quickly, and works again by itself', { skip }, async () => {
+  await using own = await startRedis();
+  const store = open({ url: own.url, timeoutMs: 150 });
+  await store.take('before', [take(budget(100n), 30)]);
+  own.pause();
+  const began = performance.now();
+  await assert.rejects(store.take('during', [take(budget(100n), 1)]), { kind: 'overloaded', retryAfterMs: 1000 });
+  assert.ok(performance.now() - began < 1000);
+  await assert.rejects(store.states([budget(100n)]), { kind: 'overloaded' });
+  await store.settle('before', [take(budget(100n), 20)]);
+  own.resume();
+  // what was taken without an answer is given back, what was settled meanwhile is charged
+  await eventually('it is back', async () => (await remaining(store, budget(100n))) === 80n);
+  assert.equal((await store.take('after', [take(budget(100n), 80)])).ok, true);
+  await store.close();
+});
+
+test('counters in Redis: away, and an allowance: each process serves its part, charged when Redis is back', { skip }, async () => {
+  await using own = await startRedis();
+  const prefix = fresh();
+  const options = { url: own.url, prefix, timeoutMs: 150, leaseMs: 600, whenDown: { allow: 0.5 } };
+  const [one, other] = [open(options), open(options)] as const;
+  const counters = [budget(100n), rate(40), places(8)] as const;
+  const takes = [take(counters[0], 2), take(counters[1]), take(counters[2])];
+  await one.take('before', takes);
+  await other.states(counters);
+  // both know of each other after the next beat
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  own.pause();
+  // the first take may be in Redis too; all of them are settled below
+  const served: string[] = [];
+  for (let index = 0; index < 30; index += 1) {
+    const answer = await one.take(`local ${index}`, takes).catch((cause: unknown) => cause as Error);
+    if (answer instanceof Error) {
+      assert.match(answer.message, /cannot be checked at the moment/);
+      break;
+    }
+    if (!answer.ok) {
+      assert.deepEqual(
+        answer.refusals.map(({ counter }) => counter),
+        [counters[1]],
+      );
+      break;
+    }
+    served.push(answer.holdId);
+    // half of the places, for two processes: 2
+    if (index % 2 === 1) for (const holdId of served.slice(-2)) await one.settle(holdId, takes);
+  }
+  // half of the rate, for two processes
+  assert.equal(served.length, 10);
+  assert.deepEqual(
+    (await one.states(counters)).map((state) => state.counter),
+    counters,
+  );
+  await one.settle('before', takes);
+  own.resume();
+  await eventually('it is back', async () => (await remaining(one, counters[0])) === 100n - 11n * 2n);
+  assert.equal((await other.states(counters))[0]?.held, 0n);
+  assert.equal((await other.states(counters))[2]?.remaining, 8n);
+  await Promise.all([one.close(), other.close()]);
+});
+
+test('counters in Redis: an allowance of a budget is never more than what was left of it', { skip }, async () => {
+  await using own = await startRedis();
+  const store = open({ url: own.url, timeoutMs: 150, whenDown: { allow: 1 } });
+  await store.take('most', [take(budget(100n), 95)]);
+  await store.settle('most', [take(budget(100n), 95)]);
+  await store.states([budget(100n)]);
+  await own.stop();
+  assert.equal((await store.take('fits', [take(budget(100n), 5)])).ok, true);
+  const refused = await store.take('does not', [take(budget(100n), 6)]);
+  assert.equal(refused.ok ? 0 : refused.refusals[0]?.retryAfterMs !== undefined, true);
+  await store.close();
+});
+
+test('counters in Redis: one that starts anew and empty is filled from the records, and nothing is charged twice', { skip }, async () => {
+  await using own = await startRedis();
+  const store = open({ url: own.url, timeoutMs: 150, whenDown: { allow: 1 } });
+  let recorded = 0n;
+  store.seed(async () => recorded);
+  const use = async (holdId: string, amount: number): Promise<void> => {
+    assert.equal((await store.take(holdId, [take(budget(1000n), amount)])).ok, true);
+    await store.settle(holdId, [take(budget(1000n), amount)]);
+    recorded += BigInt(amount);
+  };
+  await use('before', 100);
+  await own.stop();
+  await use('during', 30);
+  await use('during too', 3);
+  await own.start();
+  await eventually('it is back', async () => {
+    const [state] = await store.states([budget(1000n)]);
+    return state?.remaining === 1000n - 133n;
+  });
+  await use('after', 7);
+  await eventually('all is charged once', async () => (await remaining(store, budget(1000n))) === 1000n - 140n);
+  await store.close();
+});
+
+test('counters in Redis: without a Redis from the start, as when it is away', { skip }, async () => {
+  await using own = await startRedis();
+  await own.stop();
+  const store = open({ url: own.url, timeoutMs: 150 });
+  await assert.rejects(store.take('a', [take(places(1))]), { kind: 'overloaded' });
+  await own.start();
+  await eventually('it is there', async () => (await remaining(store, places(1))) === 1n);
+  await store.close();
+});

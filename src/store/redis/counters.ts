@@ -1,0 +1,311 @@
+/**
+ * Counters that several processes share by a Redis. A take is one script over all of its counters, a settlement another.
+ * All keys have one hash tag, so a take stays one step on a cluster as well, where they then lie on one of its nodes.
+ */
+import { randomUUID } from 'node:crypto';
+import { GatewayError } from '../../core/error.ts';
+import { counterId, refusalOf, stateOf, wantedOf } from '../../gateway/counting.ts';
+import type { BudgetCounter, Reading, Wanted } from '../../gateway/counting.ts';
+import type { Counter, CounterState, CounterStore, Take, Taken } from '../../gateway/store-ports.ts';
+import { cannotCount, createAllowance, lateSettlements } from './counters-away.ts';
+import type { Allowance, Late } from './counters-away.ts';
+import { BEAT, CLAIM, PLANT, SETTLE, TAKE } from './counters-lua.ts';
+import { createScripts, RedisAway, scriptOf, within } from './scripts.ts';
+import type { Script } from './scripts.ts';
+
+export interface RedisCounterOptions {
+  /** `redis://` or `rediss://`, a user and a password in it. Never logged. */
+  readonly url: string;
+  /** Of all keys: processes that share nothing else may share a Redis. */
+  readonly prefix: string;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /**
+   * Takes while Redis is away: refused (`overloaded`), or served within a part of each limit, which all processes have
+   * together. What was spent meanwhile is charged when it is back.
+   */
+  readonly whenDown: 'refuse' | { readonly allow: number };
+  /** Redis is away where it says nothing for so long. Default 200. */
+  readonly timeoutMs?: number;
+  /** Holds of a process that died come back after so long at most. Default 15,000. */
+  readonly leaseMs?: number;
+  /** A settled hold is known as settled for so long. Default an hour. */
+  readonly rememberMs?: number;
+  /** Unix milliseconds, for tests. Default: Redis's own clock. */
+  readonly now?: () => number;
+}
+
+const SCRIPTS = { take: scriptOf(TAKE), settle: scriptOf(SETTLE), claim: scriptOf(CLAIM), plant: scriptOf(PLANT), beat: scriptOf(BEAT) };
+const LETTERS = { rate: 'r', concurrent: 'c', budget: 'b' } as const;
+const FIRST_CONNECTION_MS = 1000;
+const PROBE_MS = 200;
+/** Reading what was spent may take so long before another process tries. */
+const CLAIM_MS = 10_000;
+const CLAIM_LOOK_MS = 15;
+/** Budgets of which it is remembered what was left. */
+const MOST_LEFT = 50_000;
+const TOLD_AT_ONCE = 50;
+
+export function redisCounters(options: RedisCounterOptions): CounterStore {
+  const { url, prefix, log, whenDown, timeoutMs = 200, leaseMs = 15_000, rememberMs = 3_600_000, now } = options;
+  const me = randomUUID();
+  const base = `{${prefix}counters}:`;
+  const lease = `${base}lease`;
+  const mine = `${base}held:${me}`;
+  const scripts = createScripts({ url, timeoutMs });
+  const late = lateSettlements(me);
+  const left = new Map<string, bigint>();
+  const seeding = new Map<string, Promise<void>>();
+  let load: ((counter: BudgetCounter) => Promise<bigint>) | undefined;
+  let clockAhead = 0;
+  let processes = 1;
+  let away = false;
+  let closed = false;
+  let local: Allowance | undefined;
+  let probing = false;
+
+  const given = (): string => (now ? String(now()) : '');
+  const wall = (): number => now?.() ?? Date.now() + clockAhead;
+  const keyOf = (counter: Counter): string => base + counterId(counter);
+  const doneKey = (holdId: string): string => `${base}done:${holdId}`;
+
+  const run = async (script: Script, keys: readonly string[], args: readonly string[]): Promise<readonly unknown[]> => {
+    const reply = await scripts.run(script, keys, args);
+    if (script !== SCRIPTS.plant) clockAhead = Number(reply[1] ?? wall()) - Date.now();
+    return reply;
+  };
+
+  // budgets that Redis does not know: one process reads what was spent, the others wait for it
+
+  const seedOne = async (counter: BudgetCounter): Promise<void> => {
+    const keys = [keyOf(counter), `${keyOf(counter)}:claim`];
+    const token = randomUUID();
+    for (const until = performance.now() + CLAIM_MS; performance.now() < until; await pause(CLAIM_LOOK_MS)) {
+      const [state, born] = await run(SCRIPTS.claim, keys, [given(), token, String(CLAIM_MS)]);
+      if (state === 'known') return;
+      if (state === 'other') continue;
+      const spent = await readSpent(counter, keys, token);
+      await run(SCRIPTS.plant, keys, [token, String(spent), String(born)]);
+      return;
+    }
+    throw cannotCount();
+  };
+  const readSpent = async (counter: BudgetCounter, keys: readonly string[], token: string): Promise<bigint> => {
+    try {
+      return load ? await load(counter) : 0n;
+    } catch (cause) {
+      await run(SCRIPTS.plant, keys, [token, '', '']);
+      throw new GatewayError('overloaded', 'What was spent so far cannot be read at the moment.', { retryAfterMs: 1000, cause });
+    }
+  };
+  const seedAll = async (wanted: readonly Wanted[], reply: readonly unknown[]): Promise<void> => {
+    const all = reply.slice(2).flatMap((index) => {
+      const { id, counter } = wanted[Number(index)] ?? {};
+      if (id === undefined || counter?.kind !== 'budget') return [];
+      const running = seeding.get(id) ?? seedOne(counter).finally(() => seeding.delete(id));
+      seeding.set(id, running);
+      return [running];
+    });
+    // all of them: one that is away must be seen even where another only could not be read
+    const results = await Promise.allSettled(all);
+    const reasons = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []));
+    const worst = reasons.find((reason) => reason instanceof RedisAway) ?? reasons[0];
+    if (worst !== undefined) throw worst instanceof Error ? worst : cannotCount(worst);
+  };
+
+  // what is asked of Redis
+
+  /** `holdId` '': only looks. */
+  const askTake = async (holdId: string, wanted: readonly Wanted[]): Promise<Taken> => {
+    const keys = [lease, mine, doneKey(holdId), ...wanted.map(({ counter }) => keyOf(counter))];
+    const args = wanted.flatMap(({ counter, amount }) => [LETTERS[counter.kind], String(counter.limit), String(amount), windowOf(counter)]);
+    for (;;) {
+      const reply = await run(SCRIPTS.take, keys, [given(), base, me, String(leaseMs), holdId, ...args]);
+      if (reply[0] === 'again') throw new Error(`the hold ${holdId} was taken before`);
+      if (reply[0] !== 'unknown') return answerOf(holdId, wanted, reply);
+      await seedAll(wanted, reply);
+    }
+  };
+  const answerOf = (holdId: string, wanted: readonly Wanted[], reply: readonly unknown[]): Taken => {
+    const at = wall();
+    const readings = wanted.map(({ counter }, index) => readingOf(counter, reply.slice(2 + index * 4, 6 + index * 4)));
+    const states = wanted.map(({ counter }, index) => stateOf(counter, readings[index] as Reading, at));
+    for (const [index, { id, counter }] of wanted.entries()) if (counter.kind === 'budget') remember(id, states[index]?.remaining ?? 0n);
+    if (reply[0] === 'taken') return { ok: true, holdId, states };
+    const refusals = wanted.flatMap((one, index) => (reply[2 + index * 4] === '1' ? [refusalOf(one, readings[index] as Reading, at)] : []));
+    return { ok: false, refusals, states };
+  };
+  const remember = (id: string, remaining: bigint): void => {
+    left.delete(id);
+    left.set(id, remaining);
+    if (left.size <= MOST_LEFT) return;
+    for (const oldest of left.keys()) {
+      left.delete(oldest);
+      return;
+    }
+  };
+
+  /** `at`: when it was settled, where that is over. */
+  const askSettle = async (holdId: string, used: readonly Wanted[], at?: number): Promise<void> => {
+    const keys = [lease, mine, doneKey(holdId), ...used.map(({ counter }) => keyOf(counter))];
+    const args = used.flatMap(({ counter, amount }) => [LETTERS[counter.kind], String(amount), windowOf(counter)]);
+    const ask = (skip: string): Promise<readonly unknown[]> =>
+      run(SCRIPTS.settle, keys, [given(), base, holdId, String(rememberMs), at === undefined ? '' : String(at), skip, ...args]);
+    const reply = await ask(at === undefined ? '' : 'skip');
+    if (reply[0] !== 'unknown') return;
+    try {
+      await seedAll(used, reply);
+    } catch (cause) {
+      if (cause instanceof RedisAway) throw cause;
+      // what cannot be read now is read later, from records that have this one
+    }
+    await ask('skip');
+  };
+
+  const beat = async (forMs: number): Promise<void> => {
+    const [alive] = await run(SCRIPTS.beat, [lease], [given(), base, me, String(forMs)]);
+    processes = Math.max(1, Number(alive));
+  };
+
+  // when it is away, and when it is back
+
+  const wentAway = (cause: unknown): void => {
+    if (away || closed) return;
+    away = true;
+    if (whenDown !== 'refuse') {
+      const known = new Map(left);
+      const clock = now ? { now } : {};
+      local = createAllowance({ fraction: whenDown.allow, processes, left: (id) => known.get(id), ...clock });
+    }
+    log.warn({ err: cause }, 'Redis cannot be reached: limits are not shared until it can');
+  };
+  const tellLate = async (): Promise<void> => {
+    for (let all = late.list(); all.length > 0; all = late.list()) {
+      for (let from = 0; from < all.length; from += TOLD_AT_ONCE) await Promise.all(all.slice(from, from + TOLD_AT_ONCE).map(tellOne));
+    }
+  };
+  const tellOne = async (one: Late): Promise<void> => {
+    await askSettle(one.holdId, wantedOf(one.actual), one.at);
+    late.told(one);
+  };
+  const look = async (): Promise<void> => {
+    if (probing || closed || !scripts.isReady()) return;
+    probing = true;
+    try {
+      await beat(leaseMs);
+      await tellLate();
+      if (away) log.info({}, 'Redis is there again: limits are shared');
+      away = false;
+      local = undefined;
+    } catch (cause) {
+      wentAway(cause);
+    } finally {
+      probing = false;
+    }
+  };
+
+  const takeAway = async (holdId: string, takes: readonly Take[], doubtful: boolean): Promise<Taken> => {
+    try {
+      const answer = local ? await local.take(holdId, takes) : undefined;
+      if (!answer) throw cannotCount();
+      if (answer.ok && doubtful) doubted.add(holdId);
+      if (!answer.ok && doubtful) cancel(holdId, takes);
+      return answer;
+    } catch (cause) {
+      if (doubtful) cancel(holdId, takes);
+      throw cause;
+    }
+  };
+  /** Taken here, and perhaps by a Redis that did not say so. */
+  const doubted = new Set<string>();
+  const cancel = (holdId: string, takes: readonly Take[]): void =>
+    late.add({ holdId, actual: takes.map(({ counter }) => ({ counter, amount: 0n })), at: wall() });
+  const settleLater = async (holdId: string, actual: readonly Take[]): Promise<void> => {
+    const isLocal = local?.has(holdId) === true && !doubted.has(holdId);
+    doubted.delete(holdId);
+    if (isLocal) late.addLocal(actual, wall());
+    else late.add({ holdId, actual, at: wall() });
+    await local?.settle(holdId, actual);
+  };
+
+  let starting: Promise<void> | undefined = within(FIRST_CONNECTION_MS, scripts.connect())
+    .then(() => beat(leaseMs))
+    .catch(wentAway);
+  void starting.finally(() => (starting = undefined));
+  const beats = setInterval(() => void (away || look()), leaseMs / 3).unref();
+  const probes = setInterval(() => void (away && look()), PROBE_MS).unref();
+
+  return {
+    async take(holdId, takes) {
+      const wanted = wantedOf(takes);
+      if (starting) await starting;
+      if (away) return takeAway(holdId, wanted, false);
+      try {
+        return await askTake(holdId, wanted);
+      } catch (cause) {
+        if (!(cause instanceof RedisAway)) throw cause;
+        wentAway(cause);
+        return takeAway(holdId, wanted, true);
+      }
+    },
+    async settle(holdId, actual) {
+      const used = wantedOf(actual);
+      if (starting) await starting;
+      if (away) return settleLater(holdId, used);
+      try {
+        await askSettle(holdId, used);
+        doubted.delete(holdId);
+      } catch (cause) {
+        if (!(cause instanceof RedisAway)) throw cause;
+        wentAway(cause);
+        await settleLater(holdId, used);
+      }
+    },
+    async states(counters): Promise<readonly CounterState[]> {
+      if (starting) await starting;
+      const wanted = counters.map((counter) => ({ id: counterId(counter), counter, amount: 0n }));
+      try {
+        if (!away) return (await askTake('', wanted)).states;
+      } catch (cause) {
+        if (!(cause instanceof RedisAway)) throw cause;
+        wentAway(cause);
+      }
+      if (!local) throw cannotCount();
+      return local.states(counters);
+    },
+    seed(from) {
+      load = from;
+    },
+    async close() {
+      if (closed) return;
+      clearInterval(beats);
+      clearInterval(probes);
+      try {
+        if (!away && scripts.isReady()) {
+          await tellLate();
+          await beat(-1);
+        }
+      } catch (cause) {
+        log.warn({ err: cause }, 'Redis cannot be reached: what this process held comes back when its lease ends');
+      } finally {
+        closed = true;
+        scripts.close();
+      }
+    },
+  };
+}
+
+function windowOf(counter: Counter): string {
+  return counter.kind === 'rate' ? String(counter.windowMs) : '0';
+}
+
+function readingOf(counter: Counter, [, first, second, third]: readonly unknown[]): Reading {
+  if (counter.kind === 'budget') return { kind: 'budget', spent: BigInt(String(first)), held: BigInt(String(second)) };
+  if (counter.kind === 'concurrent') return { kind: 'concurrent', held: Number(first) };
+  return { kind: 'rate', sum: Number(first), resetMs: Number(second), waitMs: Number(third) };
+}
+
+function pause(ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, ms);
+  return promise;
+}
