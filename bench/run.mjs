@@ -1,4 +1,4 @@
-// npm --prefix bench run engine | http | translate | router | soak | test: sets up what is missing and runs a bench with Node 24.
+// npm --prefix bench run engine | http | translate | router | soak | store | test: sets up what is missing and runs a bench with Node 24.
 // Plain JavaScript for Node 20.
 //   npm --prefix bench run engine -- --quick
 import { spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { becomeNode, findNode, nodeMissing } from '../scripts/node.mjs';
 import { ensureInstalled } from '../scripts/setup.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const benches = ['engine', 'http', 'translate', 'router', 'soak'];
+const benches = ['engine', 'http', 'translate', 'router', 'soak', 'store'];
 
 /** The peers are no dependency of the project: they have a lock file and a node_modules of their own. */
 function peersInstalled() {
