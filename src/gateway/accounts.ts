@@ -30,8 +30,11 @@ export interface Allowance {
   readonly models: readonly string[];
 }
 
+/** Owns what belongs to nobody else: requests by keys of the configuration, and those without a key. */
+export const DEFAULT_PROJECT = 'default';
+
 export interface Project extends Allowance {
-  /** `proj_…` */
+  /** `proj_…`, or `default` */
   readonly id: string;
   readonly name: string;
   readonly createdAt: number;
@@ -55,7 +58,10 @@ export interface VirtualKey extends Allowance {
   readonly createdAt: number;
   readonly expiresAt: number | undefined;
   readonly revokedAt: number | undefined;
-  /** The key that was made in its place; this one lasts until `expiresAt`. */
+  /**
+   * Absent but for what a key was before it was rotated: the key that has a new secret now. It counts as that key, which says all
+   * but how long this secret still works: until `expiresAt`.
+   */
   readonly rotatedTo: string | undefined;
   readonly lastUsedAt: number | undefined;
 }

@@ -13,24 +13,31 @@ export interface PageOptions {
   readonly cursor?: string;
 }
 
+/**
+ * Every change is one transaction with its entry in the audit log, or it is none. Where `before` is given, it rejects with a
+ * `GatewayError` of kind `conflict` when what is kept is not that any more (`lastUsedAt` does not count).
+ */
 export interface AccountStore {
   projects(page: PageOptions): Promise<Page<Project>>;
   project(id: string): Promise<Project | undefined>;
-  /** Inserts or replaces, with its entry in the audit log, in one transaction. */
-  putProject(project: Project, audit: AuditEntry): Promise<void>;
+  /** Inserts or replaces. */
+  putProject(project: Project, audit: AuditEntry, before?: Project): Promise<void>;
   keys(page: PageOptions & { readonly projectId?: string }): Promise<Page<VirtualKey>>;
   key(id: string): Promise<VirtualKey | undefined>;
   keyByHash(hash: string): Promise<VirtualKey | undefined>;
-  putKey(key: VirtualKey, audit: AuditEntry): Promise<void>;
-  /** Both or neither: the old key gets an end, the new one a beginning. */
+  putKey(key: VirtualKey, audit: AuditEntry, before?: VirtualKey): Promise<void>;
+  /**
+   * The key keeps its id and gets a new hash (`fresh`); the hash that it had goes to an entry of its own (`old`), with an end. Both
+   * or neither; rejects with `conflict` where the key has been rotated or revoked meanwhile.
+   */
   rotateKey(old: VirtualKey, fresh: VirtualKey, audit: AuditEntry): Promise<void>;
   /** Written in batches, without an audit entry. */
   touchKeys(lastUsed: ReadonlyMap<string, number>): Promise<void>;
   endUser(projectId: string, id: string): Promise<EndUser | undefined>;
   endUsers(page: PageOptions & { readonly projectId: string; readonly blocked?: boolean }): Promise<Page<EndUser>>;
-  putEndUser(user: EndUser, audit: AuditEntry): Promise<void>;
+  putEndUser(user: EndUser, audit: AuditEntry, before?: EndUser): Promise<void>;
   modelLimits(): Promise<readonly ModelLimits[]>;
-  putModelLimits(limits: ModelLimits, audit: AuditEntry): Promise<void>;
+  putModelLimits(limits: ModelLimits, audit: AuditEntry, before?: ModelLimits): Promise<void>;
   audit(page: PageOptions & { readonly subject?: string }): Promise<Page<AuditEntry>>;
   /** A number that grows with every change of the above but `touchKeys`: others look whether they are up to date. */
   version(): Promise<number>;

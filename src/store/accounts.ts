@@ -1,7 +1,9 @@
 /** Projects, keys, end users and limits of models, with the log of who changed them. */
+import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
 import type { Selectable, Transaction } from 'kysely';
 import type { Role } from '../core/call.ts';
+import { GatewayError } from '../core/error.ts';
 import type { AuditEntry, EndUser, ModelLimits, Project, VirtualKey } from '../gateway/accounts.ts';
 import type { AccountStore } from '../gateway/store-ports.ts';
 import { budgetsOf, budgetsText, indexable, json, jsonText, limitsOf, numberOr, textOr, textsOf, unjson, wholeOrNull } from './columns.ts';
@@ -43,8 +45,12 @@ export function createAccountStore(db: Database): AccountStore {
       const row = await db.read.selectFrom('projects').selectAll().where('id', '=', id).executeTakeFirst();
       return row && projectOf(row);
     },
-    putProject: (project, audit) =>
+    putProject: (project, audit, before) =>
       change(audit, async (tx) => {
+        if (before) {
+          const row = await tx.selectFrom('projects').selectAll().where('id', '=', before.id).executeTakeFirst();
+          mustBe(before, row && projectOf(row));
+        }
         const { id, ...rest } = projectRow(project);
         await tx
           .insertInto('projects')
@@ -75,9 +81,18 @@ export function createAccountStore(db: Database): AccountStore {
       const row = await db.read.selectFrom('virtual_keys').selectAll().where('hash', '=', hash).executeTakeFirst();
       return row && keyOf(row);
     },
-    putKey: (key, audit) => change(audit, (tx) => putKey(tx, key)),
+    putKey: (key, audit, before) =>
+      change(audit, async (tx) => {
+        if (before) {
+          const row = await tx.selectFrom('virtual_keys').selectAll().where('id', '=', before.id).executeTakeFirst();
+          mustBe(unused(before), row && unused(keyOf(row)));
+        }
+        await putKey(tx, key);
+      }),
     rotateKey: (old, fresh, audit) =>
       change(audit, async (tx) => {
+        const row = await tx.selectFrom('virtual_keys').selectAll().where('id', '=', fresh.id).executeTakeFirst();
+        if (!row || row.hash !== old.hash || row.revoked_at !== null) throw changedMeanwhile();
         await putKey(tx, fresh);
         await putKey(tx, old);
       }),
@@ -116,8 +131,13 @@ export function createAccountStore(db: Database): AccountStore {
         .execute();
       return pageOf(rows, page, { item: endUserOf, cursor: (row) => cursorOf({ at: row.created_at, tie: row.id }) });
     },
-    putEndUser: (user, audit) =>
+    putEndUser: (user, audit, before) =>
       change(audit, async (tx) => {
+        if (before) {
+          const found = tx.selectFrom('end_users').selectAll().where('project_id', '=', before.projectId);
+          const row = await found.where('id', '=', indexable(before.id)).executeTakeFirst();
+          mustBe(before, row && endUserOf(row));
+        }
         const row = endUserRow(user);
         await tx
           .insertInto('end_users')
@@ -131,8 +151,12 @@ export function createAccountStore(db: Database): AccountStore {
       const rows = await db.read.selectFrom('model_limits').selectAll().orderBy('model').execute();
       return rows.map(({ model, limits }): ModelLimits => ({ model, limits: limitsOf(limits) }));
     },
-    putModelLimits: ({ model, limits }, audit) =>
+    putModelLimits: ({ model, limits }, audit, before) =>
       change(audit, async (tx) => {
+        if (before) {
+          const row = await tx.selectFrom('model_limits').selectAll().where('model', '=', before.model).executeTakeFirst();
+          mustBe(before, row && { model: row.model, limits: limitsOf(row.limits) });
+        }
         const kept = { limits: jsonText(limits) };
         await tx
           .insertInto('model_limits')
@@ -161,6 +185,16 @@ export function createAccountStore(db: Database): AccountStore {
     },
   };
 }
+
+/** Within a transaction that changes something: nobody else changes it until it ends. */
+function mustBe<T extends object>(before: T, kept: T | undefined): void {
+  if (!isDeepStrictEqual(before, kept)) throw changedMeanwhile();
+}
+
+const changedMeanwhile = (): GatewayError =>
+  new GatewayError('conflict', 'It has been changed meanwhile. Read it again, and change what is there now.');
+
+const unused = (key: VirtualKey): VirtualKey => ({ ...key, lastUsedAt: undefined });
 
 async function putKey(tx: Transaction<Schema>, key: VirtualKey): Promise<void> {
   const { id, last_used_at, ...rest } = keyRow(key);

@@ -76,18 +76,50 @@ overBoth('accounts', (check) => {
     }),
   );
 
-  check('rotating gives the old key its end and the new one its beginning, or does neither', (place) =>
+  check('rotating gives the key its new hash and the old hash its end, or does neither', (place) =>
     withStore(place, async ({ accounts }) => {
       await accounts.putProject(project('proj_a'), auditOf('a'));
-      const old = key('key_1');
-      await accounts.putKey(old, auditOf('key_1'));
-      const ended = { ...old, rotatedTo: 'key_2', expiresAt: 99 };
-      // the hash is another key's
-      await assert.rejects(accounts.rotateKey(ended, key('key_2', { hash: old.hash }), auditOf('key_1')), /unique/i);
-      assert.deepEqual(await accounts.key('key_1'), old);
-      await accounts.rotateKey(ended, key('key_2'), auditOf('key_1', { action: 'key.rotate' }));
-      assert.deepEqual(await accounts.key('key_1'), ended);
-      assert.deepEqual(await accounts.key('key_2'), key('key_2'));
+      const before = key('key_1');
+      await accounts.putKey(before, auditOf('key_1'));
+      await accounts.putKey(key('key_other'), auditOf('key_other'));
+      const old = { ...before, id: 'key_old', rotatedTo: 'key_1', expiresAt: 99 };
+      await assert.rejects(accounts.rotateKey(old, { ...before, hash: 'hash-of-key_other' }, auditOf('key_1')), /unique/i);
+      assert.deepEqual(await accounts.key('key_1'), before);
+      assert.equal(await accounts.key('key_old'), undefined);
+      const fresh = { ...before, hash: 'hash-two' };
+      await accounts.rotateKey(old, fresh, auditOf('key_1', { action: 'key.rotate' }));
+      assert.deepEqual(await accounts.keyByHash(before.hash), old);
+      assert.deepEqual(await accounts.keyByHash('hash-two'), fresh);
+      await assert.rejects(accounts.rotateKey({ ...old, id: 'key_older' }, { ...before, hash: 'hash-three' }, auditOf('key_1')), {
+        kind: 'conflict',
+      });
+      assert.equal(await accounts.keyByHash('hash-three'), undefined);
+    }),
+  );
+
+  check('a change of what has been changed meanwhile is a conflict, and leaves no trace', (place) =>
+    withStore(place, async ({ accounts }) => {
+      await accounts.putProject(project('proj_a'), auditOf('a'));
+      await accounts.putKey(key('key_1'), auditOf('key_1'));
+      await accounts.putEndUser(endUser('ada'), auditOf('ada'));
+      await accounts.putModelLimits({ model: 'm', limits: {} }, auditOf('m'));
+      await accounts.touchKeys(new Map([['key_1', 100]]));
+      // its last use is nobody's change
+      await accounts.putKey(key('key_1', { revokedAt: 5 }), auditOf('key_1'), key('key_1'));
+      await accounts.putProject(project('proj_a', { name: 'B' }), auditOf('a'), project('proj_a'));
+      await accounts.putEndUser(endUser('ada', { blockedAt: 1 }), auditOf('ada'), endUser('ada'));
+      await accounts.putModelLimits({ model: 'm', limits: { concurrent: 1 } }, auditOf('m'), { model: 'm', limits: {} });
+      const [version, audit] = [await accounts.version(), await accounts.audit({ limit: 99 })];
+      const late = [
+        () => accounts.putKey(key('key_1', { name: 'late' }), auditOf('key_1'), key('key_1')),
+        () => accounts.putProject(project('proj_a', { name: 'C' }), auditOf('a'), project('proj_a')),
+        () => accounts.putEndUser(endUser('ada', { note: 'late' }), auditOf('ada'), endUser('ada')),
+        () => accounts.putModelLimits({ model: 'm', limits: {} }, auditOf('m'), { model: 'm', limits: {} }),
+      ];
+      for (const change of late) await assert.rejects(change, { kind: 'conflict' });
+      assert.equal(await accounts.version(), version);
+      assert.deepEqual(await accounts.audit({ limit: 99 }), audit);
+      assert.equal((await accounts.key('key_1'))?.revokedAt, 5);
     }),
   );
 
@@ -162,7 +194,7 @@ overBoth('accounts', (check) => {
       const [one, two, three, four, five] = entries as [(typeof entries)[0], ...typeof entries] & { length: 5 };
       await changed(accounts.putProject(project('proj_a'), one));
       await changed(accounts.putKey(key('key_1'), two!));
-      await changed(accounts.rotateKey(key('key_1', { expiresAt: 1 }), key('key_2'), three!));
+      await changed(accounts.rotateKey(key('key_2', { hash: 'hash-of-key_1', expiresAt: 1 }), key('key_1', { hash: 'new' }), three!));
       await changed(accounts.putEndUser(endUser('ada'), four!));
       await changed(accounts.putModelLimits({ model: 'm', limits: {} }, five!));
       for (let at = 1; at < versions.length; at++) assert.ok(versions[at]! > versions[at - 1]!, String(versions));
