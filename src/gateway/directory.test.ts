@@ -35,6 +35,8 @@ interface Fake {
   readonly asked: string[];
   readonly failures: unknown[];
   key: VirtualKey | undefined;
+  /** What it was before. */
+  former: VirtualKey | undefined;
   version: number;
   away: boolean;
   hangs: boolean;
@@ -57,7 +59,7 @@ function fake(t: TestContext, outageMs = 60_000): Fake {
   };
   const accounts: Partial<AccountStore> = {
     version: () => ask('version', () => made.version),
-    keyByHash: (hash) => ask(`hash ${hash}`, () => (made.key?.hash === hash ? made.key : undefined)),
+    keyByHash: (hash) => ask(`hash ${hash}`, () => [made.key, made.former].find((one) => one?.hash === hash)),
     key: (id) => ask(`id ${id}`, () => (made.key?.id === id ? made.key : undefined)),
     project: (id) => ask(`project ${id}`, () => (id === PROJECT.id ? PROJECT : undefined)),
     endUser: (project, id) => ask(`user ${project} ${id}`, () => undefined),
@@ -79,6 +81,7 @@ function fake(t: TestContext, outageMs = 60_000): Fake {
     asked,
     failures,
     key: keyOf(),
+    former: undefined,
     version: 1,
     away: false,
     hangs: false,
@@ -239,4 +242,13 @@ test('directory: when keys were last used is written in batches, again after a f
   store.away = false;
   await store.directory.close();
   assert.deepEqual([...(store.touched[1]?.keys() ?? [])], ['key_3']);
+});
+
+test('directory: the former secret of a key leads to the key as it is now', async (t) => {
+  const store = fake(t);
+  store.former = keyOf({ id: 'key_0', hash: 'h0', rotatedTo: 'key_1', expiresAt: 5, models: ['old'] });
+  const account = await store.directory.byHash('h0');
+  assert.equal(idOf(account), 'key_1');
+  assert.deepEqual(account?.key.models, []);
+  assert.equal(account?.presented.expiresAt, 5);
 });

@@ -9,8 +9,11 @@ import type { AccountStore } from './store-ports.ts';
 
 /** A key and the project that owns it. */
 export interface Account {
+  /** As it is now: what it may do, and how much. */
   readonly key: VirtualKey;
   readonly project: Project;
+  /** What was found by its hash: the key itself, or what it was before it was rotated, which has an end of its own. */
+  readonly presented: VirtualKey;
 }
 
 /** There already, as nearly always, or as soon as the store has answered. */
@@ -166,9 +169,10 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
 
   const project = (id: string): Soon<Project | undefined> => find(projects, id, () => accounts.project(id));
 
-  const accountOf = async (key: VirtualKey | undefined): Promise<Account | undefined> => {
+  const accountOf = async (presented: VirtualKey | undefined): Promise<Account | undefined> => {
+    const key = presented?.rotatedTo === undefined ? presented : await accounts.key(presented.rotatedTo);
     const owner = key && (await project(key.projectId));
-    return key && owner ? { key, project: owner } : undefined;
+    return presented && key && owner ? { key, project: owner, presented } : undefined;
   };
 
   let touched = new Map<string, number>();
