@@ -79,6 +79,8 @@ export interface ErrorDetails {
   readonly param?: string | null;
   /** How long to wait before another try, where waiting helps. */
   readonly retryAfterMs?: number;
+  /** `false`: another try cannot help, though for this kind it mostly does. */
+  readonly retryable?: false;
   /** For `reported` only: what the provider said. `retryable` follows the status: 408, 409, 425 and 429 are. */
   readonly reported?: { readonly status: number; readonly type: string; readonly code: string | null };
   readonly cause?: unknown;
@@ -105,7 +107,7 @@ export class GatewayError extends Error {
     this.status = row.status;
     this.type = row.type;
     this.code = row.code;
-    this.retryable = row.retryable;
+    this.retryable = details.retryable ?? row.retryable;
     this.param = details.param ?? null;
     this.retryAfterMs = details.retryAfterMs;
   }
@@ -119,6 +121,7 @@ export function withMessage(error: GatewayError, message: string): GatewayError 
     param,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(kind === 'reported' ? { reported: { status, type, code } } : {}),
+    ...(error.retryable ? {} : { retryable: false }),
     cause,
   });
 }
