@@ -15,8 +15,10 @@ export interface Database {
   readonly kind: DatabaseKind;
   /** For people: the file, or host, port and database; no user and no password. */
   readonly place: string;
-  /** For single statements that only read. In SQLite a connection of its own, so that no reader sees half a transaction. */
+  /** For single statements that read a few rows by an index; in SQLite this thread reads them itself. */
   readonly read: Kysely<Schema>;
+  /** For statements that may take their time. */
+  readonly report: Kysely<Schema>;
   /** All that writes goes through this. `durable`: it is on the disk when this resolves, even if the power goes. */
   transaction<T>(work: (tx: Transaction<Schema>) => Promise<T>, options?: { readonly durable?: boolean }): Promise<T>;
   /** Within a transaction: nobody else migrates until it ends, and it may take its time. */

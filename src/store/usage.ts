@@ -64,7 +64,7 @@ export function createUsageStore(db: Database): UsageStore {
       });
     },
     async records(filter, page) {
-      let query = db.read.selectFrom('usage_records').selectAll();
+      let query = db.report.selectFrom('usage_records').selectAll();
       for (const [column, value] of conditionsOf(filter)) query = query.where(column, '=', value);
       // as the index on the rest says it
       if (filter.outcome !== undefined && filter.outcome !== 'ok') query = query.where(sql<boolean>`outcome <> 'ok'`);
@@ -81,9 +81,9 @@ export function createUsageStore(db: Database): UsageStore {
         .execute();
       return pageOf(rows, page, { item: recordOf, cursor: (row) => cursorOf({ at: row.at, tie: String(row.seq) }) });
     },
-    sums: (filter, groups) => sumUsage(db.read, filter, groups),
+    sums: (filter, groups) => sumUsage(db.report, filter, groups),
     async spent(by, since) {
-      const [sum] = await sumUsage(db.read, { ...by, from: since }, []);
+      const [sum] = await sumUsage(db.report, { ...by, from: since }, []);
       return sum?.costNanos ?? 0n;
     },
     prune: (before, limit) =>

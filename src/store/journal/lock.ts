@@ -5,7 +5,7 @@
  */
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { isBusy } from '../sqlite/dialect.ts';
+import { isBusy } from '../sqlite/connection.ts';
 
 export interface FileLock {
   /** Lets it go, and removes its file. */

@@ -64,6 +64,7 @@ export async function openPostgres(url: string, log: StoreLog): Promise<Database
     kind: 'postgres',
     place: place.name,
     read: db,
+    report: db,
     transaction: (work) => db.transaction().execute(work),
     async lockSchema(tx) {
       await sql`select set_config('statement_timeout', '0', true)`.execute(tx);

@@ -1,23 +1,22 @@
-/** Opens the SQLite file: one connection to write, one to read, in WAL mode. */
+/** Opens the SQLite file: a connection to write, one for reports, and one for questions that are answered in microseconds. */
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as wait } from 'node:timers/promises';
 import { Kysely } from 'kysely';
 import type { Database } from '../database.ts';
 import type { Schema } from '../schema.ts';
-import { isBusy, nodeSqliteDialect } from './dialect.ts';
+import { openConnection } from './connection.ts';
+import { sqliteDialect } from './dialect.ts';
+import { startConnection } from './thread.ts';
 
 export const SQLITE_FILE = 'parlance.db';
 
-/** Milliseconds that SQLite may hold up the whole process for another's lock. */
-const HOLD_UP_MS = 20;
-const OPEN_WITHIN_MS = 15_000;
+/** How long a transaction waits for those of other processes. */
+const WAIT_MS = 15_000;
 
 /**
  * `dir/parlance.db`, made where it is not there: the file for its owner only, the folder too where it is made.
- * Throws an `Error` that names the file, with the cause.
+ * Rejects with an `Error` that names the file, with the cause.
  */
 export async function openSqlite(dir: string): Promise<Database> {
   const file = join(dir, SQLITE_FILE);
@@ -32,25 +31,31 @@ async function openFile(dir: string, file: string): Promise<Database> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   makeFile(file);
   const { dev, ino } = statSync(file);
-  const writer = await connect(file);
-  const reader = await connect(file);
-  reader.exec('pragma query_only = on');
-  const write = new Kysely<Schema>({ dialect: nodeSqliteDialect(writer) });
-  const read = new Kysely<Schema>({ dialect: nodeSqliteDialect(reader) });
+  // readers of a WAL file wait for nobody
+  const near = openConnection({ file, waitMs: 100, write: false });
+  const threads = await Promise.all([
+    startConnection({ file, waitMs: WAIT_MS, write: true }),
+    startConnection({ file, waitMs: 100, write: false }),
+  ]);
+  const [writer, reader] = threads;
+  const read = new Kysely<Schema>({ dialect: sqliteDialect(near) });
+  const write = new Kysely<Schema>({ dialect: sqliteDialect(writer) });
+  const report = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
 
   return {
     kind: 'sqlite',
     place: file,
     read,
+    report,
     async transaction(work, options) {
       if (!options?.durable) return write.transaction().execute(work);
       return write.connection().execute(async (connection) => {
-        // pragmas take effect while they are compiled, so a kept statement would do nothing; and within a transaction they may not
-        writer.exec('pragma synchronous = full');
+        // within a transaction it may not be changed
+        await writer.exec('pragma synchronous = full');
         try {
           return await connection.transaction().execute(work);
         } finally {
-          writer.exec('pragma synchronous = normal');
+          await writer.exec('pragma synchronous = normal');
         }
       });
     },
@@ -61,11 +66,14 @@ async function openFile(dir: string, file: string): Promise<Database> {
       if (now.dev !== dev || now.ino !== ino) throw new Error(`${file} is not the file that was opened.`);
     },
     async tidy() {
-      await write.connection().execute(async () => writer.exec('pragma optimize'));
+      await write.connection().execute(() => writer.exec('pragma optimize'));
     },
     async close() {
-      await read.destroy();
-      await write.destroy();
+      await Promise.all([read.destroy(), report.destroy(), write.destroy()]);
+      near.close();
+      await reader.close();
+      // the last one copies all that is in the -wal file
+      await writer.close();
     },
   };
 }
@@ -79,25 +87,5 @@ function makeFile(file: string): void {
     closeSync(openSync(file, 'wx', 0o600));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  }
-}
-
-/** Two processes that make the file at the same time: one of them finds it locked for a moment while it becomes a WAL file. */
-async function connect(file: string): Promise<DatabaseSync> {
-  const db = new DatabaseSync(file, { timeout: HOLD_UP_MS, enableForeignKeyConstraints: true });
-  const deadline = performance.now() + OPEN_WITHIN_MS;
-  for (;;) {
-    try {
-      db.exec('pragma journal_mode = wal');
-      db.exec('pragma synchronous = normal');
-      db.exec('pragma cache_size = -16000');
-      return db;
-    } catch (error) {
-      if (!isBusy(error) || performance.now() > deadline) {
-        db.close();
-        throw error;
-      }
-    }
-    await wait(10);
   }
 }
