@@ -4,10 +4,13 @@ import { afterRestart, refuseLive } from './config/live.ts';
 import type { Config, RedisSettings } from './config/settings.ts';
 import { createAdmission } from './gateway/admission.ts';
 import { createAttempts } from './gateway/attempts.ts';
+import { createAdministration, ensureDefaultProject } from './gateway/administration.ts';
+import { createDirectory } from './gateway/directory.ts';
 import { createHealthBook, DEFAULT_BREAKER } from './gateway/health.ts';
 import type { BreakerSettings } from './gateway/health.ts';
 import { createLine } from './gateway/line.ts';
 import type { HealthBus } from './gateway/ports.ts';
+import type { Store } from './gateway/store-ports.ts';
 import { createProber } from './gateway/prober.ts';
 import { verifyChecksum } from './providers/llama/builtin.ts';
 import { startEngine } from './providers/llama/engine-process.ts';
@@ -26,6 +29,8 @@ import { createMetrics } from './telemetry/metrics.ts';
 export interface StartOptions {
   readonly config: Config;
   readonly version: string;
+  /** What is kept, as `openData` gives it; whoever opened it closes it. Absent: only keys of the configuration are known. */
+  readonly store?: Store | undefined;
   /** Where to log; absent: a logger made from the configuration. */
   readonly log?: Logger;
 }
@@ -51,7 +56,12 @@ export interface RunningServer {
 }
 
 /** Starts a whole server. Rejects where the address cannot be had. */
-export async function startServer({ config: started, version, log = createLogger(started.log) }: StartOptions): Promise<RunningServer> {
+export async function startServer({
+  config: started,
+  version,
+  store,
+  log = createLogger(started.log),
+}: StartOptions): Promise<RunningServer> {
   const manager = createEngineManager({
     settings: started.engine,
     log,
@@ -68,7 +78,18 @@ export async function startServer({ config: started, version, log = createLogger
   const admission = createAdmission(started.routing);
   const line = createLine(started.routing.queue);
   const attempts = createAttempts({ health, now, random: Math.random, line });
-  const lasting: Lasting = { started, log, http, fetcher, manager, health, admission, attempts };
+  const directory =
+    store &&
+    createDirectory({
+      accounts: store.accounts,
+      now,
+      clock: Date.now,
+      outageMs: started.data?.outageMs ?? 0,
+      failed: (cause) => log.error({ err: cause }, 'the database does not answer: keys that are known go on to work for a while'),
+    });
+  const administration =
+    store && directory && createAdministration({ accounts: store.accounts, clock: Date.now, changed: directory.changed });
+  const lasting: Lasting = { started, log, http, fetcher, manager, health, admission, directory, attempts };
 
   let config = started;
   let runtime = createRuntime(started, lasting);
@@ -86,6 +107,7 @@ export async function startServer({ config: started, version, log = createLogger
     log,
     version,
     current: () => runtime,
+    ...(directory && administration ? { directory, administration } : {}),
     ...(figures && metrics ? { observe: figures.observe, metrics } : {}),
   });
   const aside = metrics && (await listenAside(metrics, log));
@@ -142,7 +164,7 @@ export async function startServer({ config: started, version, log = createLogger
       } finally {
         prober.close();
         runtime.retire();
-        await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close()]);
+        await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close(), directory?.close()]);
       }
     },
   };
@@ -150,6 +172,23 @@ export async function startServer({ config: started, version, log = createLogger
 
 function breakerOf({ routing: { breaker, probeMs } }: Config): BreakerSettings {
   return { ...DEFAULT_BREAKER, ...breaker, probeMs };
+}
+
+/**
+ * What is kept, opened and up to date; undefined where the configuration says that nothing is. Rejects with an `Error` for people
+ * where it cannot be opened. Loaded only where it is used.
+ */
+export async function openData({ data }: Config, log: Logger): Promise<Store | undefined> {
+  if (!data) return undefined;
+  const { openStore } = await import('./store/open.ts');
+  const store = await openStore({ url: data.url?.reveal(), dir: data.dir, log });
+  try {
+    await ensureDefaultProject(store.accounts, Date.now);
+    return store;
+  } catch (cause) {
+    await store.close();
+    throw cause;
+  }
 }
 
 /** Loaded only where it is used. */

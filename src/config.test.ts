@@ -171,14 +171,54 @@ test('keys: a wrong key is named by its place and never shown', () => {
 });
 
 test('config: an address that others can reach needs a key', () => {
-  const [problem = ''] = problems('server:\n  host: 0.0.0.0\n');
-  assert.match(problem, /^parlance\.yaml:2: server\.host: "0\.0\.0\.0" can be reached from other machines/);
-  assert.match(problem, /PARLANCE_API_KEYS/);
+  const [problem = ''] = problems('server:\n  host: 0.0.0.0\n  requireKey: false\n');
+  assert.match(problem, /^parlance\.yaml:3: server\.requireKey: must be true, because "0\.0\.0\.0" can be reached from other machines/);
+  assert.deepEqual(
+    ['', 'keys: [a]\n', 'server: {host: 0.0.0.0}\n', 'server: {requireKey: true}\n', 'keys: [a]\nserver: {requireKey: false}\n'].map(
+      (text) => load(text).server.requireKey,
+    ),
+    [false, true, true, true, false],
+  );
+  assert.deepEqual(load('server: {requireKey: true}\n').server.corsOrigins, ['*']);
+  const [none = ''] = problems('server:\n  host: 0.0.0.0\ndata:\n  enabled: false\n');
+  assert.match(none, /^parlance\.yaml:4: data\.enabled: every request needs a key here, and there can be none.*PARLANCE_API_KEYS/);
   assert.equal(load('server:\n  host: 0.0.0.0\n', { PARLANCE_API_KEYS: 'k' }).server.host, '0.0.0.0');
   for (const host of ['127.0.0.1', '127.9.9.9', 'localhost', 'LOCALHOST.', '::1', '[::1]', 'a.localhost', '::ffff:127.0.0.1'])
     assert.ok(isLoopback(host), host);
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'localhost.evil.example', '127.0.0.1.evil.example', ''])
     assert.ok(!isLoopback(host), host);
+});
+
+test('config: the database is SQLite in a folder, or the Postgres that a setting or DATABASE_URL names', () => {
+  assert.equal(load('', { XDG_DATA_HOME: '/data' }).data?.dir, '/data/parlance');
+  assert.equal(load('data: {dir: /d}\n').data?.dir, '/d');
+  assert.equal(load('data: {enabled: false}\n').data, undefined);
+  const url = (text: string, env: Record<string, string>) => load(text, env).data?.url?.reveal();
+  assert.equal(url('', { DATABASE_URL: 'postgres://a/b' }), 'postgres://a/b');
+  assert.equal(url('', { DATABASE_URL: 'postgres://a/b', PARLANCE_DATA_URL: 'postgresql://c/d' }), 'postgresql://c/d');
+  assert.equal(url('data: {url: env:DB}\n', { DB: 'postgres://e/f', DATABASE_URL: 'postgres://a/b' }), 'postgres://e/f');
+  assert.equal(url('', { DATABASE_URL: 'mysql://u:opensesame@a/b' }), undefined, 'another program has another database');
+  const wrong = problems('data:\n  url: mysql://u:opensesame@a/b\n');
+  assert.match(wrong.join(), /^parlance\.yaml:2: data\.url: must be an address that begins with postgres:/);
+  assert.doesNotMatch(wrong.join(), /sesame/);
+  assert.deepEqual(problems('data: {url: env:NONE}\n'), ['parlance.yaml:1: data.url: the environment variable NONE is not set']);
+  const hidden = load('', { DATABASE_URL: 'postgres://u:opensesame@a/b' });
+  assert.doesNotMatch(JSON.stringify(hidden) + inspect(hidden, { depth: 9 }), /sesame/);
+});
+
+test('config: Redis is where redis.url says, or REDIS_URL', () => {
+  assert.equal(load('', { REDIS_URL: 'redis://r' }).redis?.url.reveal(), 'redis://r');
+  assert.equal(load('redis: {url: "redis://s"}\n', { REDIS_URL: 'redis://r' }).redis?.url.reveal(), 'redis://s');
+  assert.equal(load('', { REDIS_URL: 'unix:/tmp/r' }).redis, undefined);
+});
+
+test('config: trusted proxies are addresses or ranges', () => {
+  const text = 'server: {trustedProxies: [10.0.0.0/8, "::1", 192.0.2.7]}\n';
+  assert.deepEqual(load(text).server.trustedProxies, ['10.0.0.0/8', '::1', '192.0.2.7']);
+  assert.deepEqual(
+    problems('server:\n  trustedProxies:\n    - nginx\n    - 10.0.0.0/33\n').map((line) => line.slice(0, 36)),
+    ['parlance.yaml:3: server.trustedProxi', 'parlance.yaml:4: server.trustedProxi'],
+  );
 });
 
 test('config: the hub token comes from HF_TOKEN or a variable of another name, and is not shown', () => {

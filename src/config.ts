@@ -12,7 +12,9 @@ import { isLoopback, LOCAL } from './config/loopback.ts';
 import { ConfigError } from './config/problems.ts';
 import type { Config, Secret } from './config/settings.ts';
 import { readEnv, readFlags, readYaml } from './config/sources.ts';
+import { readDatabaseUrl } from './config/data.ts';
 import { readRedisUrl } from './config/redis.ts';
+import { readProxies } from './config/proxies.ts';
 import { readMetrics } from './config/metrics.ts';
 import { routeOf } from './config/routing.ts';
 import type { RouteInput } from './config/routing.ts';
@@ -106,7 +108,7 @@ const withinSize = (bytes: number, { minimum = 0, maximum = 0 }: SchemaNode): bo
 
 const sizeText = (bytes: number): string => (bytes < SIZES.GiB ? `${bytes / SIZES.MiB}MiB` : `${bytes / SIZES.GiB}GiB`);
 
-const SECRET: ReadonlySet<string> = new Set(['keys', 'hub.token', 'metrics.key', 'redis.url']);
+const SECRET: ReadonlySet<string> = new Set(['keys', 'hub.token', 'metrics.key', 'data.url', 'redis.url']);
 
 function checkList(given: Given & { readonly value: unknown[] }, schema: SchemaNode, problems: string[]): Given | undefined {
   let sound = true;
@@ -178,14 +180,22 @@ function assemble({ given, env, file, problems }: Parts): Config {
   const ms = (path: string): number => durationMs(get<string>(path));
   const keys = readKeys(given.get('keys'), env, problems);
   const host = get<string>('server.host');
-  if (!isLoopback(host) && keys.length === 0 && problems.length === 0) {
-    const where = given.get('server.host')?.where ?? 'server.host';
+  const reachable = !isLoopback(host);
+  const requireKey = get<boolean | undefined>('server.requireKey') ?? (reachable || keys.length > 0);
+  if (reachable && !requireKey) {
+    const where = given.get('server.requireKey')?.where ?? 'server.requireKey';
     problems.push(
-      `${where}: server.host: "${host}" can be reached from other machines, and no API key is set. ` +
-        'Set PARLANCE_API_KEYS (or keys in parlance.yaml), or listen on 127.0.0.1.',
+      `${where}: server.requireKey: must be true, because "${host}" can be reached from other machines. Or listen on 127.0.0.1.`,
+    );
+  }
+  if (requireKey && keys.length === 0 && !get<boolean>('data.enabled') && problems.length === 0) {
+    const where = (given.get('data.enabled') ?? given.get('server.host'))?.where ?? 'data.enabled';
+    problems.push(
+      `${where}: data.enabled: every request needs a key here, and there can be none. Leave it true, or set keys (PARLANCE_API_KEYS).`,
     );
   }
   const planned = readProviders(given.get('providers'), env, problems);
+  const databaseUrl = readDatabaseUrl(given.get('data.url'), env, problems);
   const redisUrl = readRedisUrl(given.get('redis.url'), env, problems);
   const token = given.get('hub.token');
   const tokenText = token ? fromEnv(String(token.value), env) : env['HF_TOKEN'] || undefined;
@@ -197,6 +207,8 @@ function assemble({ given, env, file, problems }: Parts): Config {
     server: {
       host,
       port: get('server.port'),
+      requireKey,
+      trustedProxies: readProxies(given.get('server.trustedProxies'), problems),
       allowedHosts: [...get<readonly string[]>('server.allowedHosts')],
       bodyLimit: byteCount(get('server.bodyLimit')),
       headerLimit: byteCount(get('server.headerLimit')),
@@ -208,15 +220,13 @@ function assemble({ given, env, file, problems }: Parts): Config {
       maxConnections: get('server.maxConnections'),
       pingMs: ms('server.ping'),
       strict: get('server.strict'),
-      corsOrigins: get<readonly string[]>('server.cors.origins').map((origin) =>
-        origin === 'auto' ? (keys.length > 0 ? '*' : LOCAL) : origin,
-      ),
+      corsOrigins: get<readonly string[]>('server.cors.origins').map((origin) => (origin === 'auto' ? (requireKey ? '*' : LOCAL) : origin)),
     },
     keys,
     providers: planned.providers,
     notices: planned.notices,
     models: {
-      dir: resolve(get<string | undefined>('models.dir') ?? defaultModelsDir(env)),
+      dir: resolve(get<string | undefined>('models.dir') ?? join(defaultDataDir(env), 'models')),
       builtIn: get('models.builtIn'),
       names: {
         aliases: Object.fromEntries(Object.entries(get<Aliases>('models.aliases')).map(([name, models]) => [name, [models].flat()])),
@@ -268,6 +278,13 @@ function assemble({ given, env, file, problems }: Parts): Config {
     hub: { url: get<string>('hub.url').replace(/\/+$/, ''), token: tokenText === undefined ? undefined : secret(tokenText) },
     log: { level: get('log.level'), format: get('log.format') },
     watch: get('watch'),
+    data: get<boolean>('data.enabled')
+      ? {
+          dir: resolve(get<string | undefined>('data.dir') ?? defaultDataDir(env)),
+          url: databaseUrl === undefined ? undefined : secret(databaseUrl),
+          outageMs: ms('data.outage'),
+        }
+      : undefined,
     redis: redisUrl === undefined ? undefined : { url: secret(redisUrl), prefix: get('redis.prefix') },
     metrics: readMetrics(
       {
@@ -310,8 +327,8 @@ function withMs({ timeouts, ...rest }: ProviderInput): ProviderSettings {
   return { ...rest, timeouts: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
 }
 
-function defaultModelsDir(env: Env): string {
-  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'parlance', 'models');
+function defaultDataDir(env: Env): string {
+  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'parlance');
 }
 
 function secret(text: string): Secret {

@@ -7,7 +7,9 @@ import type { Backend, Call, Reply, Target } from './core/call.ts';
 import { GatewayError } from './core/error.ts';
 import type { Admission } from './gateway/admission.ts';
 import { cached } from './gateway/cache.ts';
+import type { Directory } from './gateway/directory.ts';
 import type { HealthBook } from './gateway/health.ts';
+import { createModelAccess } from './gateway/model-access.ts';
 import type { TargetSource } from './gateway/ports.ts';
 import { DEFAULT_POLICY } from './gateway/route.ts';
 import type { Route } from './gateway/route.ts';
@@ -36,6 +38,8 @@ export interface Lasting {
   readonly manager: EngineManager;
   readonly health: HealthBook;
   readonly admission: Admission;
+  /** Absent where nothing is kept. */
+  readonly directory: Directory | undefined;
   readonly attempts: (route: Route, call: Call) => Promise<Reply>;
 }
 
@@ -68,7 +72,7 @@ interface Local {
 
 /** Builds the runtime of a configuration; `before` is the one whose place it takes. */
 export function createRuntime(config: Config, lasting: Lasting, before?: Runtime): Runtime {
-  const { health, admission, attempts, manager, log } = lasting;
+  const { health, admission, directory, attempts, manager, log } = lasting;
   const parts = partsOf(config, lasting, before?.parts);
   const { providers, local } = parts;
   const sources = [local.source, ...Array.from(providers.values(), ({ source }) => source)];
@@ -82,6 +86,7 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
     now: () => performance.now(),
     failed: (cause) => log.warn({ err: cause }, 'the cache of answers failed; the answer went out without it'),
   });
+  const access = createModelAccess(catalog, directory);
   for (const held of providers.values()) held.users++;
   let requests = 0;
   let retired = false;
@@ -93,12 +98,9 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
   return {
     server: config.server,
     keys: config.keys,
-    // a hit needs no place, and so it waits for none
-    handler: compose(cache, admission.layer)(routed(catalog, attempts)),
-    models: {
-      list: () => catalog.list(),
-      find: (id) => catalog.card(id),
-    },
+    // what a key may not use is not for it in the cache either; a hit needs no place, and so it waits for none
+    handler: compose(access.layer, cache, admission.layer)(routed(catalog, attempts)),
+    models: access,
     async ready() {
       const models = await catalog.list();
       return {

@@ -103,11 +103,11 @@ async function tryListening(host: string, port: number): Promise<string | undefi
   }
 }
 
-export function checkAccess({ server: { host }, keys }: Config): Finding {
+export function checkAccess({ server: { host, requireKey }, keys, data }: Config): Finding {
   const find = findingOf('access');
-  const amount = keys.length === 1 ? '1 key' : `${keys.length} keys`;
-  if (isLoopback(host)) return find('ok', keys.length === 0 ? 'this machine only, without a key' : `this machine only, with ${amount}`);
-  // without a key the configuration itself is refused
+  const configured = keys.length === 1 ? '1 key' : `${keys.length} keys`;
+  const amount = data ? `${configured} in the configuration, and those of parlance keys` : configured;
+  if (isLoopback(host)) return find('ok', requireKey ? `this machine only, with ${amount}` : 'this machine only, without a key');
   return find(
     'ok',
     `reachable from other machines at ${host}, with ${amount}; traffic is not encrypted: put a TLS proxy before it on networks you do not trust`,

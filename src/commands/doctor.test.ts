@@ -183,13 +183,15 @@ test('doctor: an address that is not of this machine is to mend', async () => {
   assert.match(finding.message, /listening on 203\.0\.113\.7:40404 fails \(EADDRNOTAVAIL\)/);
 });
 
-test('doctor: who may reach the server is told; the open world without a key is refused by the configuration', () => {
+test('doctor: who may reach the server is told; the open world without any key is refused by the configuration', () => {
   assert.equal(checkAccess(configOf()).message, 'this machine only, without a key');
   assert.match(
     checkAccess(configOf({ PARLANCE_HOST: '0.0.0.0', PARLANCE_API_KEYS: 'a,b' })).message,
-    /other machines at 0\.0\.0\.0, with 2 keys/,
+    /other machines at 0\.0\.0\.0, with 2 keys in the configuration, and those of parlance keys/,
   );
-  const { config, findings } = checkConfig({ env: { ...ENV, PARLANCE_HOST: '0.0.0.0' }, flags: {} });
+  assert.match(checkAccess(configOf({ PARLANCE_SERVER_REQUIRE_KEY: 'true' })).message, /this machine only, with 0 keys in the conf/);
+  const env = { ...ENV, PARLANCE_HOST: '0.0.0.0', PARLANCE_DATA_ENABLED: 'false' };
+  const { config, findings } = checkConfig({ env, flags: {} });
   assert.equal(config, undefined);
   assert.equal(findings[0]?.status, 'fail');
 });

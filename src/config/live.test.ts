@@ -16,14 +16,15 @@ const config = (yaml: string) => {
   return loadConfig({ file, env: {}, flags: {} });
 };
 
-test('live: a server that other machines reach keeps at least one key, whatever host the new configuration names', () => {
+test('live: a server that other machines reach goes on to need keys, whatever host the new configuration names', () => {
   const open = config('{server: {host: 0.0.0.0}, keys: [one]}');
   const closed = config('{}');
   assert.throws(
     () => refuseLive(closed, open),
-    (error) => error instanceof ConfigError && /keys.*"0\.0\.0\.0".*no API key/.test(error.problems.join()),
+    (error) => error instanceof ConfigError && /server\.requireKey.*"0\.0\.0\.0".*need no key/.test(error.problems.join()),
   );
   refuseLive(config('{keys: [two]}'), open);
+  refuseLive(config('{server: {requireKey: true}}'), open);
   refuseLive(closed, config('{keys: [one]}'));
 });
 

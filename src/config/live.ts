@@ -10,13 +10,17 @@ export function afterRestart(next: Config, started: Config): readonly string[] {
 }
 
 /** By their paths in the configuration. */
-function fixedSettings({ server, models, engine, log, metrics, redis }: Config): Readonly<Record<string, unknown>> {
+function fixedSettings({ server, models, engine, log, metrics, data, redis }: Config): Readonly<Record<string, unknown>> {
   const engineSettings = Object.entries(engine).map(([name, value]) => [`engine.${name.replace(/Ms$/, '')}`, value] as const);
   return {
     'server.host': server.host,
     'server.port': server.port,
     'models.dir': models.dir,
     'log.format': log.format,
+    'data.enabled': data !== undefined,
+    'data.dir': data?.dir,
+    'data.url': data?.url?.reveal(),
+    'data.outage': data?.outageMs,
     'redis.url': redis?.url.reveal(),
     'redis.prefix': redis?.prefix,
     'metrics.enabled': metrics.enabled,
@@ -29,10 +33,10 @@ function fixedSettings({ server, models, engine, log, metrics, redis }: Config):
 
 /** Throws a ConfigError for what would be sound at a start, and is not for a server that listens where this one does. */
 export function refuseLive(next: Config, { server: { host } }: Config): void {
-  if (next.keys.length > 0 || isLoopback(host)) return;
-  const file = next.file === undefined ? 'keys' : `${next.file}: keys`;
+  if (next.server.requireKey || isLoopback(host)) return;
+  const file = next.file === undefined ? 'server.requireKey' : `${next.file}: server.requireKey`;
   throw new ConfigError([
-    `${file}: the server can be reached from other machines at "${host}", and no API key would be left. ` +
-      'To take the last key away, restart it with server.host: 127.0.0.1.',
+    `${file}: the server can be reached from other machines at "${host}", and would need no key any more. ` +
+      'To do without keys, restart it with server.host: 127.0.0.1.',
   ]);
 }

@@ -5,6 +5,7 @@
 import { Type } from 'typebox';
 
 import { CACHE } from './schema-cache.ts';
+import { DATA } from './schema-data.ts';
 import { MODEL_NAMES, PROVIDERS } from './schema-providers.ts';
 import { ROUTES, ROUTING } from './schema-routing.ts';
 import { BYTES, DURATION, bytes, duration, oneOf, section } from './schema-kit.ts';
@@ -21,12 +22,21 @@ const SERVER = section(
     host: Type.String({
       minLength: 1,
       default: '127.0.0.1',
-      description: 'Address to listen on. Anything but loopback needs at least one key.',
+      description: 'Address to listen on. On anything but loopback every request needs a key.',
     }),
     port: Type.Integer({ minimum: 0, maximum: 65535, default: 11435, description: 'Port to listen on; 0 takes any free one.' }),
+    requireKey: Type.Boolean({
+      description:
+        'Refuse requests without a key. Default: `false` on loopback where `keys` is empty, so that programs on this machine need none; `true` elsewhere, and there nothing else is possible.',
+    }),
+    trustedProxies: Type.Array(Type.String({ minLength: 1 }), {
+      default: [],
+      description:
+        'Addresses or CIDR ranges of proxies in front of the server, whose `X-Forwarded-For` says where a request comes from. For keys that may be used from certain addresses only.',
+    }),
     allowedHosts: Type.Array(Type.String({ minLength: 1 }), {
       default: [],
-      description: 'Host names, beside localhost, under which a server without keys may be called. Keeps foreign web pages out.',
+      description: 'Host names, beside localhost, under which a server that needs no key may be called. Keeps foreign web pages out.',
     }),
     bodyLimit: bytes('32MiB', 'Largest request body.'),
     headerLimit: bytes('16KiB', 'Largest request head, all header lines together.'),
@@ -81,7 +91,11 @@ const KEYS = Type.Array(
       },
     ],
   }),
-  { default: [], description: 'API keys that clients must send, one of them, as `Authorization: Bearer KEY`. Empty: no key is needed.' },
+  {
+    default: [],
+    description:
+      'API keys beside those that `parlance keys` makes: without limits, and of the project `default`. Clients send one as `Authorization: Bearer KEY`.',
+  },
 );
 
 const ENGINE = section(
@@ -168,12 +182,13 @@ export const CONFIG_SCHEMA = section(
       'The log.',
     ),
     metrics: METRICS,
+    data: DATA,
     redis: section(
       {
         url: Type.String({
           minLength: 1,
           description:
-            'A Redis by which several Parlance processes tell each other which targets rest: `env:NAME`, or `redis://HOST:6379` itself; `rediss://` for TLS. Unset: each finds out by itself.',
+            'A Redis by which several Parlance processes tell each other which targets rest: `env:NAME`, or `redis://HOST:6379` itself; `rediss://` for TLS. Unset: the environment variable `REDIS_URL`, and without that each finds out by itself.',
         }),
         prefix: Type.String({
           minLength: 1,

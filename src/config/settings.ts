@@ -8,6 +8,10 @@ import type { routeOf } from './routing.ts';
 export interface ServerSettings {
   readonly host: string;
   readonly port: number;
+  /** Requests without a key are refused. */
+  readonly requireKey: boolean;
+  /** Addresses or ranges whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   readonly allowedHosts: readonly string[];
   readonly bodyLimit: number;
   readonly headerLimit: number;
@@ -79,6 +83,14 @@ export interface CacheSettings {
   readonly share: boolean;
 }
 
+export interface DataSettings {
+  /** The folder of the database, absolute. */
+  readonly dir: string;
+  /** A Postgres in its place. */
+  readonly url: Secret | undefined;
+  readonly outageMs: number;
+}
+
 export interface RedisSettings {
   readonly url: Secret;
   readonly prefix: string;
@@ -112,6 +124,8 @@ export interface Config {
   readonly hub: { readonly url: string; readonly token: Secret | undefined };
   readonly log: LogSettings;
   readonly metrics: MetricsSettings;
+  /** Absent: nothing is kept. */
+  readonly data: DataSettings | undefined;
   /** Absent: nothing is shared. */
   readonly redis: RedisSettings | undefined;
   /** Changes of the file are taken while the server runs. */

@@ -1,34 +1,106 @@
-/** Who may ask: a key where keys are configured, this machine alone where none are. */
+/** Who may ask: whoever has a key, and on a server that needs none everybody on this machine. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiKey } from '../config/keys.ts';
 import { isLoopback } from '../config/loopback.ts';
 import type { Principal } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
+import { allowsAddress } from '../gateway/addresses.ts';
+import { DEFAULT_PROJECT } from '../gateway/accounts.ts';
+import type { VirtualKey } from '../gateway/accounts.ts';
+import type { Account, Directory, Soon } from '../gateway/directory.ts';
+import { looksLikeKey } from '../gateway/key-format.ts';
 
-/** Who it is, or the refusal. */
-export type Authenticate = (headers: IncomingHttpHeaders) => Principal | GatewayError;
+/** Without a key on a server that needs none. Not an administrator: a page in a browser might ask, too. */
+const LOCAL: Principal = { id: 'local', projectId: DEFAULT_PROJECT, role: 'member' };
 
-const LOCAL: Principal = { id: 'local', projectId: 'default', role: 'member' };
+export interface AuthOptions {
+  /** Those of the configuration. */
+  readonly keys: readonly ApiKey[];
+  readonly requireKey: boolean;
+  /** Knows the keys in the store; absent: there is none. */
+  readonly directory: Directory | undefined;
+  /** Unix milliseconds. */
+  readonly clock: () => number;
+}
 
-/** Without keys everybody is `local`, whatever key is sent. */
-export function createAuthenticator(keys: readonly ApiKey[]): Authenticate {
-  if (keys.length === 0) return () => LOCAL;
+/** What of a request says who asks. */
+export interface Asking {
+  readonly headers: IncomingHttpHeaders;
+  readonly method: string;
+  /** The client's. */
+  readonly address: string;
+}
+
+/** Who it is, or the refusal. At once, but for a key that is not in memory yet. */
+export type Authenticate = (asking: Asking) => Soon<Principal | GatewayError>;
+
+export function createAuthenticator({ keys, requireKey, directory, clock }: AuthOptions): Authenticate {
   const known = keys.map(({ name, sha256 }) => ({
-    principal: { id: name, projectId: 'default', role: 'member' as const },
+    principal: { id: name, projectId: DEFAULT_PROJECT, role: 'member' as const },
     hash: Buffer.from(sha256, 'hex'),
   }));
-  return (headers) => {
-    const key = presentedKey(headers);
-    if (key === undefined) {
-      return new GatewayError('no_key', 'No API key was sent. Send one in the Authorization header: "Authorization: Bearer YOUR_KEY".');
-    }
-    const hash = createHash('sha256').update(key, 'utf8').digest();
+
+  const configured = (hash: Buffer): Principal | undefined => {
     let found: Principal | undefined;
     // every key is compared, so that the time tells nothing of which one it was
     for (const { principal, hash: expected } of known) if (timingSafeEqual(hash, expected)) found = principal;
-    return found ?? new GatewayError('invalid_api_key', 'The API key is not known here. Check the key that your client sends.');
+    return found;
   };
+  /** A text that is no key of ours is as good as none where none is needed: clients must send something. */
+  const stranger = (): Principal | GatewayError => (requireKey ? UNKNOWN() : LOCAL);
+
+  return (asking) => {
+    const key = presentedKey(asking.headers);
+    if (key === undefined) return requireKey ? NO_KEY() : LOCAL;
+    const hash = createHash('sha256').update(key, 'utf8').digest();
+    const fixed = configured(hash);
+    if (fixed) return fixed;
+    if (!directory || !looksLikeKey(key)) return stranger();
+    const decide = (account: Account | undefined): Principal | GatewayError => {
+      if (!account) return UNKNOWN();
+      const refusal = refusalOf(account, asking, clock());
+      if (refusal) return refusal;
+      directory.used(account.key.id);
+      return principalOf(account);
+    };
+    // found by a hash that nobody can aim at, so the time it takes says nothing
+    const account = directory.byHash(hash.toString('hex'));
+    return account instanceof Promise ? account.then(decide) : decide(account);
+  };
+}
+
+function principalOf({ key }: Account): Principal {
+  return { id: key.id, keyId: key.id, projectId: key.projectId, role: key.role };
+}
+
+const NO_KEY = (): GatewayError =>
+  new GatewayError('no_key', 'No API key was sent. Send one in the Authorization header: "Authorization: Bearer YOUR_KEY".');
+const UNKNOWN = (): GatewayError =>
+  new GatewayError('invalid_api_key', 'The API key is not known here. Check the key that your client sends.');
+
+/** Whoever has the key may know what became of it. */
+function refusalOf({ key, project, presented }: Account, { method, address }: Asking, now: number): GatewayError | undefined {
+  const isOver = ({ expiresAt }: VirtualKey): boolean => expiresAt !== undefined && now >= expiresAt;
+  if (key.revokedAt !== undefined || presented.revokedAt !== undefined) {
+    return new GatewayError('invalid_api_key', 'The API key has been revoked. Ask for a new one.');
+  }
+  if (isOver(key)) return new GatewayError('invalid_api_key', 'The API key has expired. Ask for a new one.');
+  if (isOver(presented)) return new GatewayError('invalid_api_key', 'The API key has been replaced by another one. Use that one.');
+  if (project.disabledAt !== undefined) return new GatewayError('project_disabled', 'The project of this API key is switched off.');
+  if (!allowsAddress(key.addresses, address)) {
+    return new GatewayError('address_not_allowed', `This API key may not be used from the address ${address}.`);
+  }
+  if (key.role === 'read-only' && method !== 'GET' && method !== 'HEAD') {
+    return new GatewayError('role_not_allowed', 'This API key may only read: it cannot be used for requests that do something.');
+  }
+  return undefined;
+}
+
+/** The refusal of whoever is no administrator. */
+export function refuseAdministration({ role, keyId }: Principal): GatewayError | undefined {
+  if (role === 'admin' && keyId !== undefined) return undefined;
+  return new GatewayError('role_not_allowed', 'Administration needs a key with the role admin. `parlance keys create --admin` makes one.');
 }
 
 /** The key that a client sent, in either of the two headers. */
@@ -40,8 +112,8 @@ export function presentedKey(headers: IncomingHttpHeaders): string | undefined {
 }
 
 /**
- * Is the request meant for this server? Without keys it serves this machine only, but a web page anywhere can have its own
- * name resolve to 127.0.0.1 (DNS rebinding). The Host header then still names the page's host, and is refused here.
+ * Is the request meant for this server? Where no key is needed it serves this machine only, but a web page anywhere can have
+ * its own name resolve to 127.0.0.1 (DNS rebinding). The Host header then still names the page's host, and is refused here.
  */
 export function checkHost(host: string, allowed: readonly string[]): GatewayError | undefined {
   const name = host.replace(/:\d*$/, '').toLowerCase();

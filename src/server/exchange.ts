@@ -142,3 +142,9 @@ function createExchange(parts: Pick<Exchange, 'request' | 'response' | 'service'
     },
   };
 }
+
+/** Who asks, where the route is not open to everybody. */
+export function principalOf({ facts: { principal } }: Exchange): Principal {
+  if (!principal) throw new Error('a request that nobody asked who makes it');
+  return principal;
+}

@@ -2,14 +2,16 @@
 import type { Logger } from 'pino';
 import type { ApiKey } from '../config/keys.ts';
 import type { MetricsSettings, ServerSettings } from '../config/settings.ts';
-import type { Handler, ModelCard } from '../core/call.ts';
+import type { Handler, ModelCard, Principal } from '../core/call.ts';
+import type { Administration } from '../gateway/administration.ts';
+import type { Directory } from '../gateway/directory.ts';
 import type { Observe } from '../gateway/ports.ts';
 
-/** The models that clients may ask for now. */
+/** The models that there are now, for this caller. */
 export interface ModelDirectory {
-  list(): Promise<readonly ModelCard[]>;
-  /** Throws `model_not_found` with the names that come near. */
-  find(id: string): Promise<ModelCard>;
+  list(principal: Principal): Promise<readonly ModelCard[]>;
+  /** Throws `model_not_found` with the names that come near, or `model_not_allowed`. */
+  find(id: string, principal: Principal): Promise<ModelCard>;
 }
 
 /** Can the server answer a completion? `detail` is shown as JSON. */
@@ -21,6 +23,7 @@ export interface Readiness {
 /** What one configuration makes of the server. A request keeps the one that it began with. */
 export interface Service {
   readonly server: ServerSettings;
+  /** Those of the configuration. */
   readonly keys: readonly ApiKey[];
   readonly handler: Handler;
   readonly models: ModelDirectory;
@@ -42,6 +45,10 @@ export interface ServerParts {
   readonly version: string;
   /** What requests that begin now are served by. */
   current(): Service;
+  /** The keys that are kept; absent: there are those of the configuration alone. */
+  readonly directory?: Directory;
+  /** Changes them. */
+  readonly administration?: Administration;
   /** Is told of every request when it is over. */
   readonly observe?: Observe;
   /** Absent: nobody may read any. */

@@ -98,7 +98,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   });
 
   const isDraining = (): boolean => draining;
-  const gate = createGate(isDraining);
+  const gate = createGate({ isDraining, directory: parts.directory });
   const routes: readonly Route[] = [
     chatCompletions(),
     ...models(),
@@ -123,10 +123,14 @@ export async function createServer(parts: ServerParts): Promise<Server> {
           const exchange = open(request, reply);
           exchange.facts.route = route.paths[0] ?? url;
           exchange.facts.level = route.level;
+          const decided = (refusal: GatewayError | undefined): void => {
+            if (!refusal) return done();
+            reply.hijack();
+            fail(exchange, refusal);
+          };
           const refusal = gate.refuse(route, exchange);
-          if (!refusal) return done();
-          reply.hijack();
-          fail(exchange, refusal);
+          if (refusal instanceof Promise) void refusal.then(decided);
+          else decided(refusal);
         },
         handler: (request, reply) => {
           reply.hijack();

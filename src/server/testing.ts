@@ -15,6 +15,8 @@ import type { Server } from './server.ts';
 const SETTINGS: ServerSettings = {
   host: '127.0.0.1',
   port: 0,
+  requireKey: false,
+  trustedProxies: [],
   allowedHosts: [],
   bodyLimit: 1024 * 1024,
   headerLimit: 16 * 1024,
@@ -59,7 +61,7 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
   };
   const log = pino({ level: 'trace', base: null }, { write });
   const service: Service = {
-    server: { ...SETTINGS, ...settings },
+    server: { ...SETTINGS, requireKey: keys.length > 0, ...settings },
     keys: keys.map((key, index) => ({ name: `key-${index + 1}`, sha256: hashKey(key) })),
     handler,
     models: {

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { parseChatRequest } from '../../protocols/openai-chat/accept.ts';
 import { parseJson } from '../body.ts';
 import { readCacheHeader } from '../cache-header.ts';
+import { principalOf } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
 import { sendStream, sendWhole } from '../reply.ts';
 import { api } from './route.ts';
@@ -18,8 +19,8 @@ export function chatCompletions(): Route {
     facts.stream = request.stream;
     const user = request.safetyIdentifier ?? request.user;
     if (user !== undefined) facts.user = user;
-    if (!facts.principal) throw new Error('a call without a principal');
-    const { principal, trace } = facts;
+    const { trace } = facts;
+    const principal = principalOf(exchange);
     const cache = readCacheHeader(exchange.request.headers);
     const call = { id: exchange.id, request, principal, signal: exchange.signal(), strict: settings.strict, trace, ...cache };
     const send = request.stream ? sendStream : sendWhole;
