@@ -102,12 +102,34 @@ export interface Capabilities {
   readonly outputModalities?: readonly string[];
 }
 
-/** US dollars for a million tokens; absent where unknown. `cachedInput` and `cacheWrite` stand in for `input` for such tokens. */
-export interface Pricing {
+/** US dollars for a million tokens of each kind; absent where unknown. An absent special one is that of `input` or `output`. */
+export interface Prices {
   readonly input?: number;
   readonly output?: number;
+  /** Of the prompt, read from a cache. */
   readonly cachedInput?: number;
+  /** Of the prompt, written to a cache. */
   readonly cacheWrite?: number;
+  /** Written to be kept for an hour; absent: as `cacheWrite`. */
+  readonly cacheWriteLong?: number;
+  readonly reasoning?: number;
+  readonly inputAudio?: number;
+  /** Audio of the prompt, read from a cache; absent: as `cachedInput`. */
+  readonly cachedAudio?: number;
+  readonly outputAudio?: number;
+  readonly inputImage?: number;
+  readonly outputImage?: number;
+}
+
+/** Instead of those below, for the whole of a request whose prompt has more tokens than `above`; absent ones stay as they are. */
+export interface PriceTier extends Prices {
+  readonly above: number;
+}
+
+export interface Pricing extends Prices {
+  /** US dollars for each request, whatever it uses. */
+  readonly request?: number;
+  readonly tiers?: readonly PriceTier[];
 }
 
 /** What a client may know of a model. */

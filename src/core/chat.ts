@@ -228,8 +228,12 @@ export interface Usage {
   readonly reasoningTokens: number;
   /** Of the prompt's tokens, those written to a cache. */
   readonly cacheWriteTokens?: number;
+  /** Of those written to a cache, those to be kept for an hour. */
+  readonly cacheWriteLongTokens?: number;
   readonly promptAudioTokens?: number;
   readonly completionAudioTokens?: number;
+  readonly promptImageTokens?: number;
+  readonly completionImageTokens?: number;
   readonly acceptedPredictionTokens?: number;
   readonly rejectedPredictionTokens?: number;
   /** How often tools were run that the provider runs itself and charges for, by name: `{ web_search: 2 }`. */

@@ -122,17 +122,40 @@ test('prices: dollars a million, with those of the cache, on the day in question
     output: 15,
     cachedInput: 0.3,
     cacheWrite: 3.75,
+    cacheWriteLong: 6,
+    tiers: [{ above: 200_000, input: 6, output: 22.5, cachedInput: 0.6, cacheWrite: 7.5, cacheWriteLong: 12 }],
   });
-  // tiers: the price of short prompts
-  assert.deepEqual(priceOf('openai', 'gpt-5.4', DAY).pricing, { input: 2.5, output: 15, cachedInput: 0.25 });
   // a price that was lowered
   assert.deepEqual(priceOf('openai', 'gpt-5.6-luna', new Date('2026-07-01')).pricing, {
     input: 1,
     output: 6,
     cachedInput: 0.1,
     cacheWrite: 1.25,
+    tiers: [{ above: 271_999, input: 2, output: 9, cachedInput: 0.2, cacheWrite: 2.5 }],
   });
-  assert.deepEqual(priceOf('openai', 'gpt-5.6-luna', DAY).pricing, { input: 0.2, output: 1.2, cachedInput: 0.02, cacheWrite: 0.25 });
+  assert.deepEqual(priceOf('openai', 'gpt-5.6-luna', DAY).pricing, {
+    input: 0.2,
+    output: 1.2,
+    cachedInput: 0.02,
+    cacheWrite: 0.25,
+    tiers: [{ above: 271_999, input: 0.4, output: 1.8, cachedInput: 0.04, cacheWrite: 0.5 }],
+  });
+});
+
+test('prices: those for long prompts, and those of audio', () => {
+  assert.deepEqual(priceOf('openai', 'gpt-5.4', DAY).pricing, {
+    input: 2.5,
+    output: 15,
+    cachedInput: 0.25,
+    tiers: [{ above: 271_999, input: 5, output: 22.5, cachedInput: 0.5 }],
+  });
+  assert.deepEqual(priceOf('google', 'gemini-2.5-flash', DAY).pricing, {
+    input: 0.3,
+    output: 2.5,
+    cachedInput: 0.03,
+    inputAudio: 1,
+    cachedAudio: 0.1,
+  });
 });
 
 test('prices: one provider’s are not another’s, and our own go before the package’s', () => {

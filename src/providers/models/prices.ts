@@ -1,6 +1,6 @@
 /** Prices, and windows that go with them, from the data that the package of prices carries. It is never asked for newer ones. */
 import { calcPrice } from '@pydantic/genai-prices';
-import type { Pricing } from '../../core/call.ts';
+import type { Prices, PriceTier, Pricing } from '../../core/call.ts';
 import { canonicalName } from './names.ts';
 import { OWN_PRICES } from './prices-own.ts';
 
@@ -34,8 +34,8 @@ export interface Priced {
 }
 
 /**
- * Prices of a model at the provider of that row on that day. Where a price depends on the length of the prompt it is the
- * one for short prompts. Nothing where the provider or the model is not known by that name.
+ * Prices of a model at the provider of that row on that day. Where they depend on the length of the prompt those for short
+ * prompts come first, the others are its tiers. Nothing where the provider or the model is not known by that name.
  */
 export function priceOf(row: string | undefined, model: string, at: Date): Priced {
   if (row === undefined) return {};
@@ -72,22 +72,61 @@ function spellings(model: string): readonly string[] {
   return [...new Set([model, bare, ...(tuned ? [] : [bare.replace(/^models\//, ''), canonicalName(model)])])];
 }
 
+/** The package's names of the prices we charge by. */
+const PACKED_AS: Readonly<Record<keyof Prices, string>> = {
+  input: 'input_mtok',
+  output: 'output_mtok',
+  cachedInput: 'cache_read_mtok',
+  cacheWrite: 'cache_write_mtok',
+  cacheWriteLong: 'cache_write_1h_mtok',
+  reasoning: 'output_reasoning_mtok',
+  inputAudio: 'input_audio_mtok',
+  cachedAudio: 'cache_audio_read_mtok',
+  outputAudio: 'output_audio_mtok',
+  inputImage: 'input_image_mtok',
+  outputImage: 'output_image_mtok',
+};
+
+interface PackedTier {
+  readonly start: number;
+  readonly price: number;
+}
+
 function pricingFrom(price: Readonly<Record<string, unknown>>): Pricing | undefined {
-  const fields = {
-    input: price['input_mtok'],
-    output: price['output_mtok'],
-    cachedInput: price['cache_read_mtok'],
-    cacheWrite: price['cache_write_mtok'],
-  };
-  const known = Object.entries(fields).flatMap(([name, value]) => {
-    const dollars = dollarsOf(value);
-    return dollars === undefined ? [] : [[name, dollars] as const];
+  const base = pricesFrom(price, dollarsOf);
+  const thousand = dollarsOf(price['requests_kcount']);
+  const request = thousand === undefined ? {} : { request: Number((thousand / 1000).toPrecision(12)) };
+  const starts = Object.values(PACKED_AS).flatMap((name) => tiersOf(price[name]).map(({ start }) => start));
+  const tiers = [...new Set(starts)].toSorted((one, other) => one - other).map((above) => tierFrom(price, above));
+  const pricing = { ...base, ...request, ...(tiers.length === 0 ? {} : { tiers }) };
+  return Object.keys(pricing).length === 0 ? undefined : pricing;
+}
+
+function tierFrom(price: Readonly<Record<string, unknown>>, above: number): PriceTier {
+  const reached = (value: unknown): number | undefined =>
+    tiersOf(value)
+      .filter(({ start }) => start <= above)
+      .toSorted((one, other) => one.start - other.start)
+      .at(-1)?.price;
+  return { above, ...pricesFrom(price, reached) };
+}
+
+function pricesFrom(price: Readonly<Record<string, unknown>>, dollars: (value: unknown) => number | undefined): Prices {
+  const known = Object.entries(PACKED_AS).flatMap(([name, packed]) => {
+    const value = dollars(price[packed]);
+    return value === undefined ? [] : [[name, value] as const];
   });
-  return known.length === 0 ? undefined : Object.fromEntries(known);
+  return Object.fromEntries(known);
 }
 
 function dollarsOf(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value !== 'object' || value === null || !('base' in value)) return undefined;
   return typeof value.base === 'number' ? value.base : undefined;
+}
+
+/** The package's prices by length hold for all of a request whose prompt is longer than their start, as ours do. */
+function tiersOf(value: unknown): readonly PackedTier[] {
+  if (typeof value !== 'object' || value === null || !('tiers' in value) || !Array.isArray(value.tiers)) return [];
+  return value.tiers as readonly PackedTier[];
 }

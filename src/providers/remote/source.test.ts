@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Pricing } from '../../core/call.ts';
 import { GatewayError, withMessage } from '../../core/error.ts';
 import type { Http, HttpAnswer } from '../http.ts';
 import type { Provider } from '../provider.ts';
@@ -131,6 +132,16 @@ test('source: declared models come first, with what the administrator says of th
   assert.equal(asked.length, 0);
   const card = (await source.find('p/fast'))?.card;
   assert.deepEqual([card?.contextWindow, card?.pricing], [99, { input: 1 }]);
+});
+
+test('source: prices for long prompts go with the price of the prompt', async () => {
+  const priced = async (pricing: Pricing) => {
+    const { source } = world([[]], { row: 'openai', models: [{ id: 'gpt-5.4', upstream: 'gpt-5.4', pricing }] });
+    return (await source.find('p/gpt-5.4'))?.card.pricing;
+  };
+  assert.deepEqual(await priced({ input: 1 }), { input: 1, output: 15, cachedInput: 0.25 });
+  const known = await priced({ output: 14 });
+  assert.deepEqual([known?.input, known?.output, known?.tiers?.length], [2.5, 14, 1]);
 });
 
 test('source: without a list, the models that the tables know of the provider are offered', async () => {

@@ -1,5 +1,5 @@
 /** The models of one provider as targets of the gateway. */
-import type { ModelCard, Target } from '../../core/call.ts';
+import type { ModelCard, Pricing, Target } from '../../core/call.ts';
 import { wires } from '../../protocols/index.ts';
 import type { Wire, WireTarget } from '../../protocols/wire.ts';
 import type { ListedModel } from '../listing/model.ts';
@@ -67,7 +67,7 @@ function cardOf(provider: Provider, id: string, sources: readonly (Said | undefi
   const first = <K extends keyof Said>(key: K): Said[K] | undefined => said.find((one) => one[key] !== undefined)?.[key];
   const contextWindow = first('contextWindow');
   const maxOutputTokens = first('maxOutputTokens');
-  const pricing = joined(said.map((one) => one.pricing));
+  const pricing = joinedPricing(said.map((one) => one.pricing));
   return {
     id,
     created: first('created') ?? 0,
@@ -79,6 +79,13 @@ function cardOf(provider: Provider, id: string, sources: readonly (Said | undefi
     capabilities: joined(said.map((one) => one.capabilities)),
     ...(Object.keys(pricing).length > 0 ? { pricing } : {}),
   };
+}
+
+/** Those for long prompts go with the price of the prompt: one who says what it costs says all of it. */
+function joinedPricing(all: readonly (Pricing | undefined)[]): Pricing {
+  const { tiers: any, ...pricing } = joined(all);
+  const tiers = any && all.find((one) => one?.input !== undefined)?.tiers;
+  return tiers === undefined ? pricing : { ...pricing, tiers };
 }
 
 /** All fields of all objects; where several have one, it is the first object's. */
