@@ -71,7 +71,8 @@ async function reach({ base, args, config, io }: Reach): Promise<{ readonly api:
   const own = args.has('models-dir') || config.server.port === 0;
   if (!own && (await whoAnswers(url)).who === 'parlance') return { api: { url, key: args.text('key') ?? keyFrom(io.env) } };
   const server = await startServer({
-    config: { ...config, keys: [], server: { ...config.server, host: '127.0.0.1', port: 0 } },
+    // without a key, and so for no page of the web; what is said here is recorded nowhere
+    config: { ...config, keys: [], server: { ...config.server, host: '127.0.0.1', port: 0, requireKey: false, corsOrigins: [] } },
     version: programVersion(),
     log: createLogger({ level: 'silent', format: 'json' }),
   });

@@ -1,9 +1,11 @@
 /** `parlance serve`: the server, until it is told to end. */
-import { startServer } from '../compose-root.ts';
+import { openData, startServer } from '../compose-root.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import type { ConfigSources } from '../config.ts';
 import { CONFIG_FLAGS } from '../config/schema.ts';
 import type { Config } from '../config/settings.ts';
+import { createAdministration, createFirstKey } from '../gateway/administration.ts';
+import type { Store } from '../gateway/store-ports.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createFollower, terminalIsGone } from './reload.ts';
 import { readArgs, UsageError } from './args.ts';
@@ -18,13 +20,25 @@ function sourcesFrom(argv: readonly string[], env: Io['env']): ConfigSources {
   return { file: args.text('config'), env, flags };
 }
 
-/** What somebody at a terminal wants to know first. Logs have it as fields. */
-function writeBanner(io: Io, url: string, { keys }: Config): void {
+interface Started {
+  readonly url: string;
+  readonly config: Config;
+  /** The first admin key, where it was made just now. */
+  readonly secret: string | undefined;
+}
+
+/** What somebody at a terminal wants to know first. Logs have it as fields, but for the key. */
+function writeBanner(io: Io, { url, config, secret }: Started): void {
   const style = styleFor(io, 'stdout');
   writeLine(io.stdout);
   writeLine(io.stdout, `  ${style.bold('Parlance')} ${programVersion()} answers at ${style.bold(`${url}/v1`)}`);
   writeLine(io.stdout, `  Reference to try requests in: ${url}/docs`);
-  if (keys.length === 0) writeLine(io.stdout, '  No API keys are set: it serves this machine only.');
+  if (!config.server.requireKey) writeLine(io.stdout, '  No API key is needed: it serves this machine only.');
+  if (secret !== undefined) {
+    writeLine(io.stdout);
+    writeLine(io.stdout, `  The first admin key, shown this once: ${style.bold(secret)}`);
+    writeLine(io.stdout, '  It makes other keys at /admin/v1; parlance keys makes them too.');
+  }
   writeLine(io.stdout);
 }
 
@@ -68,10 +82,12 @@ export async function serve(argv: readonly string[], io: Io): Promise<number> {
     return cause.problems.every((problem) => problem.startsWith('--')) ? EXIT.usage : EXIT.failure;
   }
   const log = createLogger(config.log);
+  let store: Store | undefined;
   try {
-    const server = await startServer({ config, version: programVersion(), log });
-    if (io.isTerminal.stdout) writeBanner(io, server.url, config);
-    const where = config.keys.length > 0 ? 'listening' : 'listening, for this machine only: no API keys are set';
+    store = await openData(config, log);
+    const server = await startServer({ config, version: programVersion(), store, log });
+    if (io.isTerminal.stdout) writeBanner(io, { url: server.url, config, secret: await firstKey(store) });
+    const where = config.server.requireKey ? 'listening' : 'listening, for this machine only: no API key is needed';
     log.info({ url: server.url, keys: config.keys.length, models: config.models.dir }, where);
     follower.follow(server, config, log);
     log.info({ signal: await stop }, 'shutting down');
@@ -84,5 +100,14 @@ export async function serve(argv: readonly string[], io: Io): Promise<number> {
     if (words === undefined) throw cause;
     writeError(io, words);
     return EXIT.failure;
+  } finally {
+    await store?.close();
   }
+}
+
+/** Made only where somebody is there to read it: it goes to the terminal, and nowhere else. */
+async function firstKey(store: Store | undefined): Promise<string | undefined> {
+  if (!store) return undefined;
+  const administration = createAdministration({ accounts: store.accounts, clock: Date.now, changed: () => undefined });
+  return (await createFirstKey(administration))?.secret;
 }

@@ -290,6 +290,12 @@ export async function ensureDefaultProject(accounts: AccountStore, clock: () => 
   await accounts.putProject(project, { id: newId('audit'), at: clock(), ...about });
 }
 
+/** The key that all others are made with, where there is none at all yet. */
+export async function createFirstKey({ accounts, createKey }: Administration): Promise<FreshKey | undefined> {
+  const { items } = await accounts.keys({ limit: 1 });
+  return items.length > 0 ? undefined : createKey({ actor: 'system' }, { name: 'First admin key', role: 'admin' });
+}
+
 /** `key_` and the like, and 24 characters that nobody can guess. */
 function newId(kind: 'key' | 'proj' | 'audit'): string {
   return `${kind}_${randomBytes(12).toString('hex')}`;

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { startServer } from '../../src/compose-root.ts';
+import { openData, startServer } from '../../src/compose-root.ts';
 import type { Applied } from '../../src/compose-root.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { Config } from '../../src/config/settings.ts';
@@ -73,7 +73,10 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
   const configOf = (settings: Readonly<Record<string, string>>): Config =>
     loadConfig({ file, env: { ...SMALL, PARLANCE_MODELS_DIR: modelsDir ?? home, ...settings }, flags: {} });
   const config = configOf(env);
-  const server = await startServer({ config, version: '0.0.0', log: pino({ level: config.log.level, base: null }, { write }) });
+  const log = pino({ level: config.log.level, base: null }, { write });
+  // most tests have nothing to keep
+  const store = env['PARLANCE_DATA_DIR'] === undefined ? undefined : await openData(config, log);
+  const server = await startServer({ config, version: '0.0.0', store, log });
   const { url } = server;
 
   const engines = async (): Promise<readonly EngineStatus[]> => {
@@ -82,6 +85,7 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
   };
   const close = async (): Promise<void> => {
     await server.close();
+    await store?.close();
     await rm(home, { recursive: true, force: true });
   };
   return {

@@ -36,7 +36,7 @@ export async function startServe(env: Readonly<Record<string, string>> = {}, yam
     cwd: root,
     // a process group of its own, as a shell gives to what it starts
     detached: true,
-    env: { ...inherited, ...SMALL, PARLANCE_MODELS_DIR: home, PARLANCE_LOG_FORMAT: 'json', ...env },
+    env: { ...inherited, ...SMALL, PARLANCE_MODELS_DIR: home, PARLANCE_DATA_DIR: home, PARLANCE_LOG_FORMAT: 'json', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: LogLine[] = [];
