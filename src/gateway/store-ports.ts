@@ -82,7 +82,7 @@ export interface UsageStore {
   sums(filter: UsageFilter, groups: readonly UsageGroup[]): Promise<readonly UsageSum[]>;
   /** Spent in nano-dollars since a time, by all that is given; the names of end users are a project's own, so give both. */
   spent(by: { readonly keyId?: string; readonly projectId?: string; readonly endUser?: string }, since: number): Promise<bigint>;
-  /** Deletes up to `limit` records older than this, in a short transaction; how many. Sums stay. */
+  /** Deletes up to `limit` records older than this, in a short transaction; how many (none where another process is at them). Sums stay. */
   prune(before: number, limit: number): Promise<number>;
 }
 

@@ -3,7 +3,7 @@ import type { CompiledQuery, Transaction } from 'kysely';
 import type { Schema } from './schema.ts';
 
 /** Rows a statement has; Postgres and SQLite both take more parameters than the largest has with thirty columns. */
-const SIZES = [64, 8, 1] as const;
+const SIZES = [256, 32, 4, 1] as const;
 
 export type Row<Column extends string> = Readonly<Record<Column, unknown>>;
 export type InsertMany<Column extends string> = (tx: Transaction<Schema>, rows: readonly Row<Column>[]) => Promise<readonly unknown[]>;

@@ -27,7 +27,8 @@ export interface ConnectionThread {
 /** Resolves when the connection is open. */
 export async function startConnection(options: ConnectionOptions): Promise<ConnectionThread> {
   const program = new URL(import.meta.url.endsWith('.ts') ? './thread-main.ts' : './thread-main.js', import.meta.url);
-  const worker = new Worker(program, { workerData: options });
+  // what the process was started with (a program on the command line, a debugger) is not for its threads
+  const worker = new Worker(program, { workerData: options, execArgv: [] });
   const waiting: PromiseWithResolvers<StatementResult | undefined>[] = [];
   let ended: Error | undefined;
 
