@@ -9,7 +9,7 @@ import type { Counter, CounterStore, Taken } from './store-ports.ts';
 export interface MemoryCounterOptions {
   /** Unix milliseconds. Default: one that never goes back, for rates, and the wall clock, for the ends of periods. */
   readonly now?: () => number;
-  /** How long a settled hold is known as settled. */
+  /** How long a settled hold is known as settled. Default two minutes. */
   readonly rememberMs?: number;
 }
 
@@ -41,7 +41,7 @@ interface Held {
   readonly entry?: WindowEntry;
 }
 
-const REMEMBER_MS = 600_000;
+const REMEMBER_MS = 120_000;
 /** Unused counters are looked for when there are twice as many as were left the last time, and at least so many. */
 const FEW = 1000;
 /** A period that is over is kept so long, for requests that began in it. */

@@ -37,14 +37,14 @@ export interface TestRedis {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** `password`: what clients must know. */
-export async function startRedis(password?: string): Promise<TestRedis> {
+/** `password`: what clients must know. `more`: settings, as `['--cluster-enabled', 'yes']`. */
+export async function startRedis(password?: string, more: readonly string[] = []): Promise<TestRedis> {
   const port = await deadPort();
   const folder = await mkdtemp(join(tmpdir(), 'parlance-redis-'));
   let child: ChildProcess | undefined;
 
   const start = async (): Promise<void> => {
-    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
+    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', ...more];
     const started = spawn(PROGRAM, password === undefined ? settings : [...settings, '--requirepass', password], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -119,6 +119,8 @@ end
 export const TAKE = `${COMMON}
 local now = clock(ARGV[1])
 local base, process, hold = ARGV[2], ARGV[3], ARGV[5]
+-- this one lives, however late it is
+redis.call('ZADD', KEYS[1], 'XX', whole(now + tonumber(ARGV[4])), process)
 sweep(KEYS[1], base, now)
 if hold ~= '' and (redis.call('EXISTS', KEYS[3]) == 1 or redis.call('HEXISTS', KEYS[2], hold) == 1) then return { 'again' } end
 local counters, unknown, fits = {}, {}, true
@@ -197,31 +199,30 @@ end
 return reply`;
 
 /**
- * KEYS: lease, holds of the process, done, counters …
- * ARGV: now or '', base, hold, rememberMs, at (when it was settled; '': now), 'skip' (budgets that are not known are left) or
+ * KEYS: holds of the process, done, counters …
+ * ARGV: now or '', hold, rememberMs, at (when it was settled; '': now), 'skip' (budgets that are not known are left) or
  * ''; for each counter its kind, amount, windowMs.
  * → ['settled' | 'again', now] | ['unknown', now, numbers of the budgets …]
  */
 export const SETTLE = `${COMMON}
 local now = clock(ARGV[1])
-local hold, at = ARGV[3], tonumber(ARGV[5])
-sweep(KEYS[1], ARGV[2], now)
-if redis.call('EXISTS', KEYS[3]) == 1 then return { 'again', whole(now) } end
+local hold, at = ARGV[2], tonumber(ARGV[4])
+if redis.call('EXISTS', KEYS[2]) == 1 then return { 'again', whole(now) } end
 local used, of, unknown = {}, {}, {}
-for i = 4, #KEYS do
-  local from = 7 + (i - 4) * 3
+for i = 3, #KEYS do
+  local from = 6 + (i - 3) * 3
   local c = { key = KEYS[i], kind = ARGV[from], n = ARGV[from + 1], ms = tonumber(ARGV[from + 2]) }
   if c.kind == 'b' then
     c.born = redis.call('HGET', c.key, 'born')
-    if not c.born then unknown[#unknown + 1] = i - 4 end
+    if not c.born then unknown[#unknown + 1] = i - 3 end
   end
   used[#used + 1] = c
   of[c.key] = c
 end
-if #unknown > 0 and ARGV[6] ~= 'skip' then return { 'unknown', whole(now), unpack(unknown) } end
-local text = redis.call('HGET', KEYS[2], hold)
-redis.call('HDEL', KEYS[2], hold)
-redis.call('SET', KEYS[3], '1', 'PX', ARGV[4])
+if #unknown > 0 and ARGV[5] ~= 'skip' then return { 'unknown', whole(now), unpack(unknown) } end
+local text = redis.call('HGET', KEYS[1], hold)
+redis.call('HDEL', KEYS[1], hold)
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
 for _, item in ipairs(text and cjson.decode(text) or {}) do
   release(item)
   local c = item.k == 'r' and of[item.key]

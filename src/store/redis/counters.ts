@@ -28,7 +28,7 @@ export interface RedisCounterOptions {
   readonly timeoutMs?: number;
   /** Holds of a process that died come back after so long at most. Default 15,000. */
   readonly leaseMs?: number;
-  /** A settled hold is known as settled for so long. Default an hour. */
+  /** A settled hold is known as settled for so long. Default 15 minutes. */
   readonly rememberMs?: number;
   /** Unix milliseconds, for tests. Default: Redis's own clock. */
   readonly now?: () => number;
@@ -40,13 +40,14 @@ const FIRST_CONNECTION_MS = 1000;
 const PROBE_MS = 200;
 /** Reading what was spent may take so long before another process tries. */
 const CLAIM_MS = 10_000;
+const CLAIM_WAIT_MS = 3000;
 const CLAIM_LOOK_MS = 15;
 /** Budgets of which it is remembered what was left. */
 const MOST_LEFT = 50_000;
 const TOLD_AT_ONCE = 50;
 
 export function redisCounters(options: RedisCounterOptions): CounterStore {
-  const { url, prefix, log, whenDown, timeoutMs = 200, leaseMs = 15_000, rememberMs = 3_600_000, now } = options;
+  const { url, prefix, log, whenDown, timeoutMs = 200, leaseMs = 15_000, rememberMs = 900_000, now } = options;
   const me = randomUUID();
   const base = `{${prefix}counters}:`;
   const lease = `${base}lease`;
@@ -79,7 +80,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
   const seedOne = async (counter: BudgetCounter): Promise<void> => {
     const keys = [keyOf(counter), `${keyOf(counter)}:claim`];
     const token = randomUUID();
-    for (const until = performance.now() + CLAIM_MS; performance.now() < until; await pause(CLAIM_LOOK_MS)) {
+    for (const until = performance.now() + CLAIM_WAIT_MS; performance.now() < until; await pause(CLAIM_LOOK_MS)) {
       const [state, born] = await run(SCRIPTS.claim, keys, [given(), token, String(CLAIM_MS)]);
       if (state === 'known') return;
       if (state === 'other') continue;
@@ -146,10 +147,10 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
 
   /** `at`: when it was settled, where that is over. */
   const askSettle = async (holdId: string, used: readonly Wanted[], at?: number): Promise<void> => {
-    const keys = [lease, mine, doneKey(holdId), ...used.map(({ counter }) => keyOf(counter))];
+    const keys = [mine, doneKey(holdId), ...used.map(({ counter }) => keyOf(counter))];
     const args = used.flatMap(({ counter, amount }) => [LETTERS[counter.kind], String(amount), windowOf(counter)]);
     const ask = (skip: string): Promise<readonly unknown[]> =>
-      run(SCRIPTS.settle, keys, [given(), base, holdId, String(rememberMs), at === undefined ? '' : String(at), skip, ...args]);
+      run(SCRIPTS.settle, keys, [given(), holdId, String(rememberMs), at === undefined ? '' : String(at), skip, ...args]);
     const reply = await ask(at === undefined ? '' : 'skip');
     if (reply[0] !== 'unknown') return;
     try {
