@@ -8,6 +8,8 @@ import type { Role } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
 import { DEFAULT_PROJECT } from './accounts.ts';
 import type { Allowance, AuditEntry, EndUser, Limits, ModelLimits, Project, VirtualKey } from './accounts.ts';
+import { endUserView, keyView, modelLimitsView, projectView, secondsOrNull } from './account-views.ts';
+import type { View } from './account-views.ts';
 import { checkAddresses } from './addresses.ts';
 import { hashOf, hintOf, newKey } from './key-format.ts';
 import type { AccountStore } from './store-ports.ts';
@@ -87,7 +89,7 @@ export interface AdministrationOptions {
   readonly changed: () => void;
 }
 
-const NOTHING_MORE: Allowance = { limits: {}, budgets: [], models: [] };
+export const NOTHING_MORE: Allowance = { limits: {}, budgets: [], models: [] };
 
 /** Tries of a change that others get ahead of. */
 const ROUNDS = 5;
@@ -128,7 +130,7 @@ export function createAdministration({ accounts, clock, changed }: Administratio
       read: () => keyOf(id),
       apply,
       write: (after, before) =>
-        accounts.putKey(after, entry(by, action, { subject: id, before: audited(before), after: audited(after) }), before),
+        accounts.putKey(after, entry(by, action, { subject: id, before: auditedKey(before), after: auditedKey(after) }), before),
     });
 
   const reviseEndUser = async (by: By, who: Pick<EndUser, 'projectId' | 'id'>, { action, apply }: Step<EndUser>): Promise<EndUser> => {
@@ -140,7 +142,15 @@ export function createAdministration({ accounts, clock, changed }: Administratio
       read: async () => (known = await accounts.endUser(who.projectId, who.id)) ?? nobody,
       apply,
       write: (after) =>
-        accounts.putEndUser(after, entry(by, action, { subject: `${who.projectId}/${who.id}`, before: known, after }), known),
+        accounts.putEndUser(
+          after,
+          entry(by, action, {
+            subject: `${who.projectId}/${who.id}`,
+            before: known && endUserView(known),
+            after: endUserView(after),
+          }),
+          known,
+        ),
     });
   };
 
@@ -155,7 +165,10 @@ export function createAdministration({ accounts, clock, changed }: Administratio
         createdAt: clock(),
         disabledAt: undefined,
       };
-      await accounts.putProject(project, entry(by, 'project.create', { subject: project.id, before: undefined, after: project }));
+      await accounts.putProject(
+        project,
+        entry(by, 'project.create', { subject: project.id, before: undefined, after: projectView(project) }),
+      );
       changed();
       return project;
     },
@@ -172,7 +185,11 @@ export function createAdministration({ accounts, clock, changed }: Administratio
         write: (after, before) => {
           const switched = (before.disabledAt === undefined) !== (after.disabledAt === undefined);
           const action = switched ? (after.disabledAt === undefined ? 'project.enable' : 'project.disable') : 'project.update';
-          return accounts.putProject(after, entry(by, action, { subject: id, before, after }), before);
+          return accounts.putProject(
+            after,
+            entry(by, action, { subject: id, before: projectView(before), after: projectView(after) }),
+            before,
+          );
         },
       }),
 
@@ -196,7 +213,7 @@ export function createAdministration({ accounts, clock, changed }: Administratio
         rotatedTo: undefined,
         lastUsedAt: undefined,
       };
-      await accounts.putKey(key, entry(by, 'key.create', { subject: key.id, before: undefined, after: audited(key) }));
+      await accounts.putKey(key, entry(by, 'key.create', { subject: key.id, before: undefined, after: auditedKey(key) }));
       changed();
       return { key, secret };
     },
@@ -228,8 +245,8 @@ export function createAdministration({ accounts, clock, changed }: Administratio
       const former: VirtualKey = { ...before, id: newId('key'), expiresAt, rotatedTo: id };
       const about = {
         subject: id,
-        before: audited(before),
-        after: { ...audited(key), former: { id: former.id, hint: former.hint, expiresAt } },
+        before: auditedKey(before),
+        after: { ...auditedKey(key), former: formerView(former) },
       };
       await accounts.rotateKey(former, key, entry(by, 'key.rotate', about));
       changed();
@@ -256,7 +273,15 @@ export function createAdministration({ accounts, clock, changed }: Administratio
         read: async () => (known = (await accounts.modelLimits()).find((one) => one.model === model)) ?? { model, limits: {} },
         apply: () => ({ model, limits: given(limits) }),
         write: (after) =>
-          accounts.putModelLimits(after, entry(by, 'model_limits.put', { subject: `model/${model}`, before: known, after }), known),
+          accounts.putModelLimits(
+            after,
+            entry(by, 'model_limits.put', {
+              subject: `model/${model}`,
+              before: known && modelLimitsView(known),
+              after: modelLimitsView(after),
+            }),
+            known,
+          ),
       });
     },
   };
@@ -282,28 +307,26 @@ export function tagOf(entity: object): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 
-/** The project of what belongs to none must be there; it is made where it is not. */
-export async function ensureDefaultProject(accounts: AccountStore, clock: () => number): Promise<void> {
-  if (await accounts.project(DEFAULT_PROJECT)) return;
-  const project: Project = { ...NOTHING_MORE, id: DEFAULT_PROJECT, name: 'Default', createdAt: clock(), disabledAt: undefined };
-  const about = { actor: 'system', action: 'project.create', subject: project.id, before: undefined, after: project };
-  await accounts.putProject(project, { id: newId('audit'), at: clock(), ...about });
-}
-
-/** The key that all others are made with, where there is none at all yet. */
-export async function createFirstKey({ accounts, createKey }: Administration): Promise<FreshKey | undefined> {
-  const { items } = await accounts.keys({ limit: 1 });
-  return items.length > 0 ? undefined : createKey({ actor: 'system' }, { name: 'First admin key', role: 'admin' });
-}
-
 /** `key_` and the like, and 24 characters that nobody can guess. */
-function newId(kind: 'key' | 'proj' | 'audit'): string {
+export function newId(kind: 'key' | 'proj' | 'audit'): string {
   return `${kind}_${randomBytes(12).toString('hex')}`;
 }
 
-/** A key as the audit log shows it: nothing that a key could be tried against, nor what changes with every use. */
-function audited({ hash: _, lastUsedAt: __, ...key }: VirtualKey): Readonly<Record<string, unknown>> {
-  return key;
+/** A key as the audit log shows it: without what changes with every use. */
+function auditedKey(key: VirtualKey): View {
+  return { ...keyView(key), last_used_at: undefined };
+}
+
+export function freshKeyView({ key, secret }: FreshKey): View {
+  return { ...keyView(key), key: secret };
+}
+
+export function rotatedKeyView({ key, secret, former }: RotatedKey): View {
+  return { ...keyView(key), key: secret, former: formerView(former) };
+}
+
+function formerView({ id, hint, expiresAt }: VirtualKey): View {
+  return { id, hint, expires_at: secondsOrNull(expiresAt) };
 }
 
 function refuseOver({ revokedAt, rotatedTo }: VirtualKey, what: string): void {

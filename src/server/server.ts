@@ -12,6 +12,7 @@ import type { Exchange } from './exchange.ts';
 import { finished } from './finished.ts';
 import { createGate } from './gate.ts';
 import type { ServerParts } from './parts.ts';
+import { admin } from './routes/admin.ts';
 import { chatCompletions } from './routes/chat-completions.ts';
 import { docs } from './routes/docs.ts';
 import { health } from './routes/health.ts';
@@ -107,6 +108,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     ...docs(),
     home(parts),
     ...metricsRoutes(parts, settings),
+    ...(parts.administration ? admin(parts.administration) : []),
   ];
   const open = (request: FastifyRequest, reply: FastifyReply): Exchange => {
     const exchange = exchanges.open(request.raw, reply.raw, parts.current());
