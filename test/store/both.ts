@@ -27,24 +27,21 @@ export function heard(): StoreLog & { readonly lines: readonly (readonly [level:
 type Check = (place: Place) => Promise<void>;
 
 /** Declares the tests once for each database; the Postgres server is one for all of a file. */
-export function overBoth(
-  name: string,
-  declare: (check: (behaviour: string, run: Check) => void, kind: 'sqlite' | 'postgres') => void,
-): void {
+export function overBoth(name: string, declare: (check: (behaviour: string, run: Check) => void) => void): void {
   describe(`${name}: SQLite`, () => {
-    declare((behaviour, run) => test(`${name} (SQLite): ${behaviour}`, () => inFolder((dir) => run({ url: undefined, dir }))), 'sqlite');
+    declare((behaviour, run) => {
+      test(`${name} (SQLite): ${behaviour}`, () => inFolder((dir) => run({ url: undefined, dir })));
+    });
   });
   describe(`${name}: Postgres`, { skip: postgresMissing }, () => {
     let server: Promise<PostgresServer> | undefined;
     after(async () => (await server)?.[Symbol.asyncDispose]());
-    declare(
-      (behaviour, run) =>
-        test(`${name} (Postgres): ${behaviour}`, async () => {
-          const url = await (await (server ??= startPostgres())).createDatabase();
-          await inFolder((dir) => run({ url, dir }));
-        }),
-      'postgres',
-    );
+    declare((behaviour, run) => {
+      test(`${name} (Postgres): ${behaviour}`, async () => {
+        const url = await (await (server ??= startPostgres())).createDatabase();
+        await inFolder((dir) => run({ url, dir }));
+      });
+    });
   });
 }
 

@@ -114,7 +114,7 @@ interface Start {
 }
 
 async function run({ bin, data, home, port, owner, url }: Start): Promise<{ stop(): Promise<void> }> {
-  const settings = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=60', 'listen_addresses=127.0.0.1'];
+  const settings = ['fsync=off', 'full_page_writes=off', 'max_connections=60', 'listen_addresses=127.0.0.1'];
   const words = [join(bin, 'postgres'), '-D', data, '-p', String(port), '-k', home, ...settings.flatMap((setting) => ['-c', setting])];
   // The shell ends the server when its standard input ends, which it does too when this process is killed.
   const script = '"$@" </dev/null & server=$!; (cat >/dev/null; kill -QUIT $server) & wait $server';

@@ -25,6 +25,8 @@ export interface UsageWriterOptions {
   readonly batch?: number;
   /** Records in memory; those beyond are in the journal only until the database takes them. */
   readonly mostInMemory?: number;
+  /** Milliseconds until the first try again where the database takes nothing; each pause is twice the one before, up to 10 s. */
+  readonly retryMs?: number;
 }
 
 export interface UsageWriter {
@@ -50,7 +52,7 @@ const LOOK_EVERY_MS = 10_000;
 
 /** Throws what the file system throws where a journal cannot be made. */
 export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
-  const { store, dir, log, everyMs = EVERY_MS, batch = BATCH, mostInMemory = MOST_IN_MEMORY } = options;
+  const { store, dir, log, everyMs = EVERY_MS, batch = BATCH, mostInMemory = MOST_IN_MEMORY, retryMs = FIRST_RETRY_MS } = options;
   const folder = join(dir, 'journal');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const id = randomUUID();
@@ -65,7 +67,7 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
   let inMemory = 0;
   let failing = false;
   let journalFails = false;
-  let retryMs = FIRST_RETRY_MS;
+  let pauseMs = retryMs;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let closed = false;
@@ -104,8 +106,8 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
     timer = undefined;
     running ??= writeAll().finally(() => {
       running = undefined;
-      retryMs = failing ? Math.min(retryMs * 2, LAST_RETRY_MS) : FIRST_RETRY_MS;
-      if (pending() > 0) runIn(failing ? retryMs : everyMs);
+      if (pending() > 0) runIn(failing ? pauseMs : everyMs);
+      pauseMs = failing ? Math.min(pauseMs * 2, LAST_RETRY_MS) : retryMs;
     });
     return running;
   };
@@ -177,7 +179,7 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
         runIn(0);
         return;
       }
-      runIn(failing ? retryMs : everyMs);
+      runIn(failing ? pauseMs : everyMs);
     },
     flush,
     pending,

@@ -14,6 +14,8 @@ const STATEMENT_MS = 30_000;
 /** … and we give up the connection where it does not answer at all. */
 const ANSWER_WITHIN_MS = 35_000;
 const IDLE_MS = 30_000;
+/** Shorter ones are in every other word, and secret they are not. */
+const SHORTEST_SECRET = 3;
 /** Of advisory locks: any number that others are not likely to take. */
 const SCHEMA_LOCK = 7_127_230_117;
 
@@ -140,7 +142,7 @@ function placeOf(url: string): Place {
     throw new Error('The URL of the Postgres database is not a valid URL; special characters in a password are written as %XX.');
   }
   const written = [parsed.password, parsed.searchParams.get('password') ?? ''];
-  const secrets = written.flatMap((secret) => [secret, decoded(secret)]).filter((secret) => secret !== '');
+  const secrets = written.flatMap((secret) => [secret, decoded(secret)]).filter((secret) => secret.length >= SHORTEST_SECRET);
   const host = parsed.hostname || parsed.searchParams.get('host') || 'localhost';
   return { name: `${decoded(host)}:${parsed.port || '5432'}${decoded(parsed.pathname)}`, secrets: [...new Set([url, ...secrets])] };
 }

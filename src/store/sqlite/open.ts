@@ -8,6 +8,7 @@ import type { Schema } from '../schema.ts';
 import { openConnection } from './connection.ts';
 import { sqliteDialect } from './dialect.ts';
 import { startConnection } from './thread.ts';
+import type { ConnectionThread } from './thread.ts';
 
 export const SQLITE_FILE = 'parlance.db';
 
@@ -33,11 +34,10 @@ async function openFile(dir: string, file: string): Promise<Database> {
   const { dev, ino } = statSync(file);
   // readers of a WAL file wait for nobody
   const near = openConnection({ file, waitMs: 100, write: false });
-  const threads = await Promise.all([
-    startConnection({ file, waitMs: WAIT_MS, write: true }),
-    startConnection({ file, waitMs: 100, write: false }),
-  ]);
-  const [writer, reader] = threads;
+  const [writer, reader] = await startBoth(file).catch((error: unknown) => {
+    near.close();
+    throw error;
+  });
   const read = new Kysely<Schema>({ dialect: sqliteDialect(near) });
   const write = new Kysely<Schema>({ dialect: sqliteDialect(writer) });
   const report = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
@@ -76,6 +76,16 @@ async function openFile(dir: string, file: string): Promise<Database> {
       await writer.close();
     },
   };
+}
+
+async function startBoth(file: string): Promise<readonly [writer: ConnectionThread, reader: ConnectionThread]> {
+  const writer = await startConnection({ file, waitMs: WAIT_MS, write: true });
+  try {
+    return [writer, await startConnection({ file, waitMs: 100, write: false })];
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
 }
 
 /**
