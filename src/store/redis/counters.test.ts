@@ -8,6 +8,7 @@ import { createClient } from 'redis';
 import { budget, counterSuite, places, rate, START, take } from '../../gateway/counters-testing.ts';
 import type { Counter, CounterStore } from '../../gateway/store-ports.ts';
 import { redisIsMissing, startRedis } from '../../../test/support/redis.ts';
+import { seeded } from '../../../test/support/random.ts';
 import type { TestRedis } from '../../../test/support/redis.ts';
 import { redisCounters } from './counters.ts';
 import type { RedisCounterOptions } from './counters.ts';
@@ -322,3 +323,51 @@ test('counters in Redis: without a Redis from the start, as when it is away', { 
   await eventually('it is there', async () => (await remaining(store, places(1))) === 1n);
   await store.close();
 });
+
+for (const whenDown of ['refuse', { allow: 0.5 }] as const) {
+  const how = whenDown === 'refuse' ? 'refusing' : 'with an allowance';
+  test(
+    `counters in Redis: held up again and again, ${how}: all that was settled is charged, once, and nothing stays held`,
+    { skip },
+    async () => {
+      await using own = await startRedis();
+      const prefix = fresh();
+      const stores = [1, 2].map(() => open({ url: own.url, prefix, whenDown, timeoutMs: 60 }));
+      const random = seeded(7);
+      const counters = [budget(10n ** 9n), places(10_000), rate(10 ** 9)] as const;
+      let spent = 0n;
+      let over = false;
+      const work = async (name: number): Promise<void> => {
+        for (let index = 0; !over; index += 1) {
+          const store = stores[index % 2] as CounterStore;
+          const holdId = `${name} ${index}`;
+          const taken = await store.take(holdId, [take(counters[0], 100), take(counters[1]), take(counters[2], 10)]).catch(() => undefined);
+          await new Promise((resolve) => setTimeout(resolve, random() * 20));
+          if (!taken?.ok) continue;
+          const actual = [take(counters[0], Math.floor(random() * 120)), take(counters[2], 7)];
+          await store.settle(holdId, actual);
+          if (random() < 0.2) await store.settle(holdId, actual);
+          spent += actual[0]?.amount ?? 0n;
+        }
+      };
+      const all = Array.from({ length: 20 }, (_, name) => work(name));
+      for (let round = 0; round < 3; round += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 100 + random() * 200));
+        own.pause();
+        await new Promise((resolve) => setTimeout(resolve, 30 + random() * 300));
+        own.resume();
+      }
+      over = true;
+      await Promise.all(all);
+      await eventually('all is told', async () => {
+        const states = await stores[0]?.states(counters).catch(() => []);
+        return states?.[0]?.held === 0n && states[1]?.remaining === 10_000n && 10n ** 9n - states[0].remaining === spent;
+      });
+      // nothing more comes
+      await Promise.all(stores.map((store) => store.close()));
+      const after = open({ url: own.url, prefix });
+      assert.equal(await remaining(after, counters[0]), 10n ** 9n - spent);
+      assert.ok(spent > 0n);
+    },
+  );
+}

@@ -45,6 +45,7 @@ const CLAIM_LOOK_MS = 15;
 /** Budgets of which it is remembered what was left. */
 const MOST_LEFT = 50_000;
 const TOLD_AT_ONCE = 50;
+const REMEMBER_HERE_MS = 120_000;
 
 export function redisCounters(options: RedisCounterOptions): CounterStore {
   const { url, prefix, log, whenDown, timeoutMs = 200, leaseMs = 15_000, rememberMs = 900_000, now } = options;
@@ -220,7 +221,18 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
   const doubted = new Set<string>();
   const cancel = (holdId: string, takes: readonly Take[]): void =>
     late.add({ holdId, actual: takes.map(({ counter }) => ({ counter, amount: 0n })), at: wall() });
+  /** Settled while Redis was away, and when: Redis may not know of it, so it is remembered here that it is done. */
+  const settledHere = new Map<string, number>();
+  const forgetSettled = (at: number): void => {
+    for (const [holdId, when] of settledHere) {
+      if (when + REMEMBER_HERE_MS > at) return;
+      settledHere.delete(holdId);
+    }
+  };
   const settleLater = async (holdId: string, actual: readonly Take[]): Promise<void> => {
+    if (settledHere.has(holdId)) return;
+    forgetSettled(performance.now());
+    settledHere.set(holdId, performance.now());
     const isLocal = local?.has(holdId) === true && !doubted.has(holdId);
     doubted.delete(holdId);
     if (isLocal) late.addLocal(actual, wall());
@@ -251,6 +263,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
     async settle(holdId, actual) {
       const used = wantedOf(actual);
       if (starting) await starting;
+      if (settledHere.has(holdId)) return;
       if (away) return settleLater(holdId, used);
       try {
         await askSettle(holdId, used);
