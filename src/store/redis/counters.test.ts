@@ -336,9 +336,9 @@ for (const whenDown of ['refuse', { allow: 0.5 }] as const) {
       const random = seeded(7);
       const counters = [budget(10n ** 9n), places(10_000), rate(10 ** 9)] as const;
       let spent = 0n;
-      let over = false;
+      const over = new AbortController();
       const work = async (name: number): Promise<void> => {
-        for (let index = 0; !over; index += 1) {
+        for (let index = 0; !over.signal.aborted; index += 1) {
           const store = stores[index % 2] as CounterStore;
           const holdId = `${name} ${index}`;
           const taken = await store.take(holdId, [take(counters[0], 100), take(counters[1]), take(counters[2], 10)]).catch(() => undefined);
@@ -357,7 +357,7 @@ for (const whenDown of ['refuse', { allow: 0.5 }] as const) {
         await new Promise((resolve) => setTimeout(resolve, 30 + random() * 300));
         own.resume();
       }
-      over = true;
+      over.abort();
       await Promise.all(all);
       await eventually('all is told', async () => {
         const states = await stores[0]?.states(counters).catch(() => []);
