@@ -166,7 +166,7 @@ export function createAccountStore(db: Database): AccountStore {
       }),
 
     async audit(page) {
-      let query = db.read.selectFrom('audit_log').selectAll();
+      let query = db.report.selectFrom('audit_log').selectAll();
       if (page.subject !== undefined) query = query.where('subject', '=', page.subject);
       if (page.cursor !== undefined) {
         const { at, tie } = numberedPlaceOf(page.cursor);

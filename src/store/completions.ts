@@ -37,7 +37,7 @@ export function createCompletionStore(db: Database): CompletionStore {
       return row && completionOf(row);
     },
     async list(filter, page) {
-      let query = db.read.selectFrom('completions').selectAll().where('project_id', '=', filter.projectId);
+      let query = db.report.selectFrom('completions').selectAll().where('project_id', '=', filter.projectId);
       if (filter.model !== undefined) query = query.where('model', '=', indexable(filter.model));
       for (const [name, value] of Object.entries(filter.metadata ?? {})) {
         query = query.where('id', 'in', (eb) =>

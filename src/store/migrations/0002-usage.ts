@@ -18,7 +18,7 @@ const SUMS = [
 export const usage: Migration = {
   number: 2,
   name: 'usage',
-  statements: ({ counting, thenSeq, whole, text, clustered }) => {
+  statements: ({ counting, thenSeq, whole, text, clustered, strict }) => {
     const sums = SUMS.map((name) => `${name} ${whole} not null`).join(', ');
     const groups = ['project_id', 'key_id', 'model', 'provider', 'outcome'].map((name) => `${name} ${text} not null`).join(', ');
     return [
@@ -30,7 +30,7 @@ export const usage: Migration = {
         estimated ${whole} not null, cost_nanos ${whole} not null, unpriced ${whole} not null, stream ${whole} not null, cache text,
         outcome ${text} not null, status ${whole} not null, error_kind text, queue_ms ${whole} not null, first_output_ms ${whole},
         total_ms ${whole} not null
-      )`,
+      )${strict}`,
       `create index usage_records_by_time on usage_records (at${thenSeq})`,
       `create index usage_records_by_project on usage_records (project_id, at${thenSeq})`,
       `create index usage_records_by_key on usage_records (key_id, at${thenSeq})`,

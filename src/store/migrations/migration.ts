@@ -19,17 +19,27 @@ export interface Words {
   readonly whole: string;
   /** Text that is compared byte by byte, in every locale. */
   readonly text: string;
-  /** After the columns: the rows lie in the order of the primary key. */
+  /** After the columns: a column takes values of its type only. Without it SQLite would keep a sum that overflows as a rounded one. */
+  readonly strict: string;
+  /** The same, and the rows lie in the order of the primary key. */
   readonly clustered: string;
 }
 
 const WORDS: Readonly<Record<DatabaseKind, Words>> = {
-  sqlite: { counting: 'integer primary key', thenSeq: '', whole: 'integer', text: 'text', clustered: ' without rowid' },
+  sqlite: {
+    counting: 'integer primary key',
+    thenSeq: '',
+    whole: 'integer',
+    text: 'text',
+    strict: ' strict',
+    clustered: ' without rowid, strict',
+  },
   postgres: {
     counting: 'bigint generated always as identity primary key',
     thenSeq: ', seq',
     whole: 'bigint',
     text: 'text collate "C"',
+    strict: '',
     clustered: '',
   },
 };
