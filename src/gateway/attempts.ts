@@ -246,14 +246,19 @@ function second(work: Work, prospects: readonly Prospect[], first: Attempted): A
 function withDeadline(outer: AbortSignal, wholeMs: number): { signal: AbortSignal; done: () => void } {
   if (wholeMs === 0) return { signal: outer, done: () => undefined };
   const control = new AbortController();
-  const forward = (): void => control.abort(outer.reason);
+  let timer: NodeJS.Timeout | undefined;
+  const forward = (): void => {
+    // who leaves may never ask for the answer's end
+    clearTimeout(timer);
+    control.abort(outer.reason);
+  };
   if (outer.aborted) forward();
   outer.addEventListener('abort', forward, { once: true });
   const late = new GatewayError(
     'upstream_timeout',
     `The answer was not complete within ${shown(wholeMs)} (time-out for the whole request).`,
   );
-  const timer = setTimeout(() => control.abort(late), wholeMs);
+  if (!outer.aborted) timer = setTimeout(() => control.abort(late), wholeMs);
   const done = (): void => {
     clearTimeout(timer);
     outer.removeEventListener('abort', forward);

@@ -1,0 +1,203 @@
+/**
+ * The books: a tab for each request, which is opened before its first attempt and closed once, when all of them are over. What
+ * its attempts used is charged to the counters and written down, in the very same numbers.
+ */
+import type { Attempt, Call, Target } from '../core/call.ts';
+import { GatewayError } from '../core/error.ts';
+import type { Outcome, UsageRecord } from './accounts.ts';
+import { applyingBudgets } from './applying.ts';
+import type { Applying, Asking } from './applying.ts';
+import { costOf } from './money.ts';
+import { chargeOf } from './charge.ts';
+import type { Estimate } from './charge.ts';
+import type { Route } from './route.ts';
+import type { CounterStore, Take } from './store-ports.ts';
+
+export interface BooksParts {
+  readonly counters: Pick<CounterStore, 'settle'>;
+  /** Keeps a record; what it keeps outlives the process. Must not throw. */
+  readonly record: (record: UsageRecord) => void;
+  /** Milliseconds of a clock that never goes back, that of attempts. */
+  readonly now: () => number;
+  /** Unix milliseconds. */
+  readonly clock: () => number;
+  /** What went wrong here. The answer goes out all the same. */
+  readonly failed: (cause: unknown) => void;
+}
+
+export interface TabOptions {
+  readonly asking: Asking;
+  readonly route: Route;
+  readonly estimate: Estimate;
+}
+
+export interface Tab extends TabOptions {
+  readonly call: Call;
+  readonly openedAt: number;
+  /** Counters of tokens from which something is held for this request. */
+  readonly tokens: Applying[];
+  /** Something is held for it. */
+  isHeld: boolean;
+  /** What makes attempts has begun; it closes the tab. */
+  isWorking: boolean;
+  closing: Promise<void> | undefined;
+  /** Called when it is closed: what was held is free. */
+  closed: (() => void) | undefined;
+}
+
+export interface Books {
+  open(call: Call, options: TabOptions): Tab;
+  /** The tab of a call, however the call was passed on. */
+  of(call: Call): Tab | undefined;
+  /** Charges and writes down what was used. Once: called again, it waits for the first time. Never rejects. */
+  close(tab: Tab): Promise<void>;
+}
+
+export function createBooks(parts: BooksParts): Books {
+  const tabs = new WeakMap<Call['trace'], Tab>();
+
+  const close = async (tab: Tab): Promise<void> => {
+    let records: readonly UsageRecord[] = [];
+    try {
+      records = recordsOf(tab, parts);
+      // first: a counter that is made from the records meanwhile would have these twice
+      if (tab.isHeld) await parts.counters.settle(tab.call.id, takesOf(tab, records));
+    } catch (cause) {
+      parts.failed(cause);
+    }
+    for (const record of records) parts.record(record);
+    tab.closed?.();
+  };
+
+  return {
+    open(call, options) {
+      const tab: Tab = {
+        ...options,
+        call,
+        openedAt: parts.now(),
+        tokens: [],
+        isHeld: false,
+        isWorking: false,
+        closing: undefined,
+        closed: undefined,
+      };
+      tabs.set(call.trace, tab);
+      return tab;
+    },
+    of: ({ trace }) => tabs.get(trace),
+    close: (tab) => (tab.closing ??= close(tab)),
+  };
+}
+
+/** What was used, counter by counter: tokens in all, money in the period in which it was spent. */
+function takesOf({ asking, tokens }: Tab, records: readonly UsageRecord[]): readonly Take[] {
+  const used = records.reduce((sum, { promptTokens, completionTokens }) => sum + promptTokens + completionTokens, 0);
+  const spent = records
+    .filter(({ costNanos }) => costNanos > 0n)
+    .flatMap(({ at, costNanos }) => applyingBudgets(asking, at).map(({ counter }): Take => ({ counter, amount: costNanos })));
+  return [...tokens.map(({ counter }): Take => ({ counter, amount: BigInt(used) })), ...spent];
+}
+
+/** A record for each attempt; for an answer that somebody else's attempts had made, one that cost nothing. */
+function recordsOf(tab: Tab, parts: BooksParts): readonly UsageRecord[] {
+  const { attempts, cache } = tab.call.trace;
+  if (attempts.length > 0) return attempts.map((attempt, index) => recordOf(tab, { attempt, number: index + 1 }, parts));
+  return cache === 'hit' || cache === 'shared' ? [cachedRecord(tab, parts)] : [];
+}
+
+const OUTCOMES: Readonly<Record<NonNullable<Attempt['outcome']>, Outcome>> = {
+  answered: 'ok',
+  failed: 'error',
+  cancelled: 'cancelled',
+  lost: 'lost',
+};
+
+interface Numbered {
+  readonly attempt: Attempt;
+  /** From 1. */
+  readonly number: number;
+}
+
+function recordOf(tab: Tab, { attempt, number }: Numbered, { now, clock }: BooksParts): UsageRecord {
+  const { error, startedAt, firstOutputAt, endedAt = now(), outcome = 'cancelled' } = attempt;
+  const { usage, estimated } = chargeOf(attempt, tab.estimate);
+  const target = targetOf(tab.route, attempt);
+  const used = usage.promptTokens + usage.completionTokens > 0;
+  const cost = used ? costOf(usage, target?.card.pricing) : 0n;
+  return {
+    ...commonOf(tab),
+    id: `${tab.call.id}-${number}`,
+    attempt: number,
+    at: Math.floor(clock() - (now() - endedAt)),
+    model: attempt.target,
+    provider: attempt.provider,
+    promptTokens: usage.promptTokens,
+    completionTokens: usage.completionTokens,
+    cachedTokens: usage.cachedTokens,
+    cacheWriteTokens: usage.cacheWriteTokens ?? 0,
+    reasoningTokens: usage.reasoningTokens,
+    audioTokens: (usage.promptAudioTokens ?? 0) + (usage.completionAudioTokens ?? 0),
+    estimated,
+    costNanos: cost ?? 0n,
+    unpriced: cost === undefined,
+    outcome: OUTCOMES[outcome],
+    status: outcome === 'answered' ? 200 : (error?.status ?? GONE.status),
+    errorKind: error?.kind ?? (outcome === 'answered' ? undefined : GONE.kind),
+    queueMs: whole(startedAt - tab.openedAt),
+    firstOutputMs: firstOutputAt === undefined ? undefined : whole(firstOutputAt - startedAt),
+    totalMs: whole(endedAt - startedAt),
+  };
+}
+
+/** How attempts end that nobody waits for. */
+const GONE = new GatewayError('cancelled', 'Nobody waits for the answer any more.');
+
+function cachedRecord(tab: Tab, { now, clock }: BooksParts): UsageRecord {
+  return {
+    ...commonOf(tab),
+    id: `${tab.call.id}-1`,
+    attempt: 1,
+    at: Math.floor(clock()),
+    model: tab.route.targets[0]?.key ?? tab.route.name,
+    provider: undefined,
+    promptTokens: 0,
+    completionTokens: 0,
+    cachedTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+    audioTokens: 0,
+    estimated: false,
+    costNanos: 0n,
+    unpriced: false,
+    outcome: 'ok',
+    status: 200,
+    errorKind: undefined,
+    queueMs: 0,
+    firstOutputMs: undefined,
+    totalMs: whole(now() - tab.openedAt),
+  };
+}
+
+function commonOf({ call, asking, route }: Tab) {
+  const { request, principal, trace } = call;
+  return {
+    requestId: call.id,
+    keyId: principal.keyId,
+    projectId: asking.project?.id ?? principal.projectId,
+    endUser: endUserOf(call),
+    modelAsked: route.name,
+    stream: request.stream,
+    cache: trace.cache,
+  };
+}
+
+/** Who the client says is behind the request. */
+export function endUserOf({ request: { safetyIdentifier, user } }: Call): string | undefined {
+  return safetyIdentifier ?? user;
+}
+
+function targetOf({ targets }: Route, { target }: Attempt): Target | undefined {
+  return targets.find(({ key }) => key === target)?.target;
+}
+
+const whole = (ms: number): number => Math.max(0, Math.round(ms));

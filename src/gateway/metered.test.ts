@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Reply } from '../core/call.ts';
+import { GatewayError } from '../core/error.ts';
+import type { Batch } from '../core/event.ts';
+import { likelyTokens } from './charge.ts';
+import { estimatePrompt } from './money.ts';
+import { END, keyWith, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
+import type { Chat, World } from './limited-testing.ts';
+
+const BUDGET = 10n ** 12n;
+const KEY = keyWith({ budgets: [{ period: 'total', nanos: BUDGET }], limits: { concurrent: 5, tokensPerMinute: 1_000_000 } });
+const stuck = (): Promise<never> => new Promise<never>(() => undefined);
+
+/** The same numbers in the counters as in the records, and nothing held any more. */
+async function balanced(world: ReturnType<typeof worldOf>): Promise<void> {
+  assert.deepEqual(await world.left('budget', 'key/key_1/money/total', BUDGET), { remaining: BUDGET - world.spent(), held: 0n });
+  assert.equal((await world.left('concurrent', 'key/key_1/concurrent', 5)).remaining, 5n);
+  const tokens = world.records.reduce((sum, one) => sum + one.promptTokens + one.completionTokens, 0);
+  assert.equal((await world.left('rate', 'key/key_1/tokens/minute', 1_000_000)).remaining, 1_000_000n - BigInt(tokens));
+  assert.deepEqual(world.problems, []);
+}
+
+const made = (world: World) => worldOf({ key: KEY, ...world });
+const iterate = (reply: Reply): AsyncIterator<Batch> => {
+  assert.equal(reply.kind, 'stream');
+  return (reply as Extract<Reply, { kind: 'stream' }>).batches[Symbol.asyncIterator]();
+};
+const LIKELY = likelyTokens(estimatePrompt(worldOf().callOf().request));
+
+test('metered: what the provider reported is charged as it is', async () => {
+  const world = made({});
+  world.clock.wall += 5;
+  await world.ask({ user: 'ada' });
+  const [record] = world.records;
+  assert.deepEqual(
+    { ...record, requestId: undefined, id: undefined },
+    {
+      id: undefined,
+      requestId: undefined,
+      attempt: 1,
+      at: world.clock.wall,
+      keyId: 'key_1',
+      projectId: 'proj_1',
+      endUser: 'ada',
+      modelAsked: 'm',
+      model: 'a',
+      provider: 'up',
+      promptTokens: 10,
+      completionTokens: 20,
+      cachedTokens: 0,
+      cacheWriteTokens: 0,
+      reasoningTokens: 0,
+      audioTokens: 0,
+      estimated: false,
+      costNanos: 50_000n,
+      unpriced: false,
+      stream: false,
+      cache: undefined,
+      outcome: 'ok',
+      status: 200,
+      errorKind: undefined,
+      queueMs: 0,
+      firstOutputMs: 0,
+      totalMs: 0,
+    },
+  );
+  await balanced(world);
+});
+
+test('metered: the books are closed before the end of a stream is passed on', async () => {
+  const world = made({
+    targets: { a: streamed(...START, said('hi'), ...END, { type: 'usage', usage: usageOf(10, 20) }, { type: 'end' }) },
+  });
+  const batches = iterate(await world.handler(world.callOf({ stream: true })));
+  for (;;) {
+    assert.equal(world.records.length, 0);
+    const { value } = (await batches.next()) as { value: Batch };
+    if (value.events.at(-1)?.type === 'end') break;
+  }
+  assert.equal(world.records.length, 1);
+  await balanced(world);
+});
+
+test('metered: a stream that breaks off is charged what it produced, and marked', async () => {
+  const broken = streamed(...START, said('x'.repeat(40)), async () => {
+    throw new GatewayError('upstream', 'broken');
+  });
+  const world = made({ targets: { a: broken } });
+  await assert.rejects(world.ask({ stream: true }), /broken/);
+  const [record] = world.records;
+  assert.deepEqual([record?.promptTokens, record?.completionTokens, record?.estimated, record?.outcome], [LIKELY, 10, true, 'error']);
+  assert.equal(record?.costNanos, BigInt(LIKELY) * 1000n + 10n * 2000n);
+  assert.deepEqual([record?.status, record?.errorKind], [502, 'upstream']);
+  await balanced(world);
+});
+
+test('metered: usage that was reported before a stream broke off is right', async () => {
+  const broken = streamed(...START, said('x'.repeat(400)), { type: 'usage', usage: usageOf(3, 4) }, async () => {
+    throw new GatewayError('upstream', 'broken');
+  });
+  const world = made({ targets: { a: broken } });
+  await assert.rejects(world.ask({ stream: true }));
+  assert.deepEqual([world.records[0]?.promptTokens, world.records[0]?.completionTokens, world.records[0]?.estimated], [3, 4, false]);
+  await balanced(world);
+});
+
+test('metered: nothing counted by us is more than the request allowed', async () => {
+  const broken = streamed(...START, said('x'.repeat(4000)), async () => {
+    throw new GatewayError('upstream', 'broken');
+  });
+  const world = made({ targets: { a: broken } });
+  await assert.rejects(world.ask({ stream: true, max_tokens: 7 }));
+  assert.equal(world.records[0]?.completionTokens, 7);
+  await balanced(world);
+});
+
+test('metered: attempts that failed before any output cost nothing, the one that answers does', async () => {
+  let asked = 0;
+  const flaky: Chat = async (call) => {
+    call.reached?.();
+    if (asked++ === 0) throw new GatewayError('upstream', 'refused');
+    return whole()(call);
+  };
+  const world = made({ targets: { a: async () => Promise.reject(new GatewayError('upstream', 'away')), b: flaky, c: whole() } });
+  await world.ask();
+  assert.deepEqual(
+    world.records.map(({ attempt, model, outcome, costNanos, promptTokens }) => [attempt, model, outcome, costNanos, promptTokens]),
+    [
+      [1, 'a', 'error', 0n, 0],
+      [2, 'b', 'error', 0n, 0],
+      [3, 'c', 'ok', 50_000n, 10],
+    ],
+  );
+  assert.equal(new Set(world.records.map(({ id }) => id)).size, 3);
+  await balanced(world);
+});
+
+test('metered: a client that leaves before any output has its prompt charged, where the provider had got it', async () => {
+  for (const reached of [true, false]) {
+    const silent: Chat = async (call) => {
+      if (reached) call.reached?.();
+      return stuck();
+    };
+    const world = made({ targets: { a: silent } });
+    const leaving = new AbortController();
+    const asked = world.handler(world.callOf({}, leaving.signal));
+    await new Promise(setImmediate);
+    leaving.abort(new GatewayError('cancelled', 'gone'));
+    await assert.rejects(asked);
+    const [record] = world.records;
+    assert.deepEqual(
+      [record?.promptTokens, record?.completionTokens, record?.estimated, record?.outcome],
+      [reached ? LIKELY : 0, 0, reached, 'cancelled'],
+    );
+    assert.deepEqual([record?.status, record?.errorKind], [499, 'cancelled']);
+    await balanced(world);
+  }
+});
+
+test('metered: a client that leaves in the middle pays for what came, also where it reads no more', async () => {
+  for (const how of ['leaves', 'is gone', 'never read'] as const) {
+    const world = made({ targets: { a: streamed(...START, said('x'.repeat(40)), stuck) } });
+    const leaving = new AbortController();
+    const batches = iterate(await world.handler(world.callOf({ stream: true }, leaving.signal)));
+    if (how !== 'never read') for (let at = 0; at < 3; at++) await batches.next();
+    if (how === 'leaves') await batches.return?.();
+    else leaving.abort(new GatewayError('cancelled', 'gone'));
+    await new Promise(setImmediate);
+    const [record] = world.records;
+    assert.deepEqual([record?.completionTokens, record?.outcome], [how === 'never read' ? 0 : 10, 'cancelled'], how);
+    await balanced(world);
+  }
+});
+
+test('metered: an answer that is read to its end though nobody waits is charged when it ends', async () => {
+  const gate = Promise.withResolvers<void>();
+  const stream = streamed(
+    ...START,
+    said('hi'),
+    async () => gate.promise,
+    ...END,
+    { type: 'usage', usage: usageOf(10, 20) },
+    { type: 'end' },
+  );
+  const world = made({ targets: { a: stream }, policy: { drains: true } });
+  const leaving = new AbortController();
+  const batches = iterate(await world.handler(world.callOf({ stream: true }, leaving.signal)));
+  for (let at = 0; at < 3; at++) await batches.next();
+  leaving.abort(new GatewayError('cancelled', 'gone'));
+  await batches.return?.();
+  await new Promise(setImmediate);
+  assert.equal(world.records.length, 0);
+  assert.equal((await world.left('concurrent', 'key/key_1/concurrent', 5)).remaining, 4n, 'it is still at work');
+  gate.resolve();
+  await new Promise(setImmediate);
+  assert.deepEqual([world.records.length, world.records[0]?.outcome, world.records[0]?.costNanos], [1, 'ok', 50_000n]);
+  await balanced(world);
+});
+
+test('metered: a model without a price costs nothing and says so', async () => {
+  const world = made({ card: { pricing: {} } });
+  await world.ask();
+  assert.deepEqual([world.records[0]?.costNanos, world.records[0]?.unpriced, world.records[0]?.promptTokens], [0n, true, 10]);
+  const free = made({ card: { pricing: { input: 0, output: 0 } } });
+  await free.ask();
+  assert.deepEqual([free.records[0]?.costNanos, free.records[0]?.unpriced], [0n, false]);
+  await balanced(world);
+});
+
+test('metered: an answer of which no usage is told is counted by its text', async () => {
+  const world = made({ targets: { a: whole(undefined, 'x'.repeat(41)) } });
+  // undefined is the default of a parameter
+  const silent: Chat = async (call) => {
+    const reply = await whole()(call);
+    assert.ok(reply.kind === 'full');
+    return {
+      ...reply,
+      response: { ...reply.response, usage: undefined, choices: [{ blocks: [{ type: 'text', text: 'x'.repeat(41) }], reason: 'stop' }] },
+    };
+  };
+  const other = made({ targets: { a: silent } });
+  await other.ask();
+  assert.deepEqual([other.records[0]?.completionTokens, other.records[0]?.estimated, other.records[0]?.outcome], [11, true, 'ok']);
+  await world.ask();
+  await balanced(other);
+});
+
+test('metered: an answer that was withheld is charged beside the one in its place', async () => {
+  const withheld: Chat = async (call) => {
+    const reply = await whole(usageOf(5, 1), '')(call);
+    assert.ok(reply.kind === 'full');
+    return { ...reply, response: { ...reply.response, choices: [{ blocks: [], reason: 'content_filter' }] } };
+  };
+  const world = made({ targets: { a: withheld, b: whole() }, policy: { onContentFilter: true } });
+  await world.ask();
+  assert.deepEqual(
+    world.records.map(({ model, costNanos }) => [model, costNanos]),
+    [
+      ['a', 7000n],
+      ['b', 50_000n],
+    ],
+  );
+  await balanced(world);
+});

@@ -1,0 +1,50 @@
+/** Knows when a reply is over, and has something done before anybody hears of it. */
+import type { Reply } from '../core/call.ts';
+import type { Batch } from '../core/event.ts';
+
+/**
+ * The same reply. `over` is called when it is complete or broken off, has been left, or its signal has fired. What ends
+ * it (its last batch, its failure, a whole answer) is passed on when `over` has resolved. It may be called more than once.
+ */
+export async function beforeEnd(reply: Reply, signal: AbortSignal, over: () => Promise<void>): Promise<Reply> {
+  if (reply.kind === 'full') {
+    await over();
+    return reply;
+  }
+  return { ...reply, batches: watched(reply.batches, signal, over) };
+}
+
+function watched(batches: AsyncIterable<Batch>, signal: AbortSignal, over: () => Promise<void>): AsyncIterable<Batch> {
+  const gone = (): void => void over();
+  if (signal.aborted) gone();
+  else signal.addEventListener('abort', gone, { once: true });
+  const end = (): Promise<void> => {
+    signal.removeEventListener('abort', gone);
+    return over();
+  };
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = batches[Symbol.asyncIterator]();
+      return {
+        async next() {
+          let result: IteratorResult<Batch>;
+          try {
+            result = await inner.next();
+          } catch (cause) {
+            await end();
+            throw cause;
+          }
+          const last = result.done === true ? 'end' : result.value.events.at(-1)?.type;
+          if (last === 'end' || last === 'error') await end();
+          return result;
+        },
+        async return(value?: unknown) {
+          const left = inner.return?.(value);
+          // whoever leaves waits for nothing
+          void end();
+          return (await left) ?? { done: true, value };
+        },
+      };
+    },
+  };
+}
