@@ -26,7 +26,6 @@ export async function openStore({ url, dir, log }: StoreOptions): Promise<Store>
   const db = await openDatabase({ url, dir, log });
   try {
     await migrate(db, MIGRATIONS, log);
-    await db.tidy();
   } catch (error) {
     await db.close();
     throw error;

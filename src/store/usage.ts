@@ -66,7 +66,7 @@ export function createUsageStore(db: Database): UsageStore {
     async records(filter, page) {
       let query = db.report.selectFrom('usage_records').selectAll();
       for (const [column, value] of conditionsOf(filter)) query = query.where(column, '=', value);
-      // as the index on the rest says it
+      // as the indexes on the rest say it
       if (filter.outcome !== undefined && filter.outcome !== 'ok') query = query.where(sql<boolean>`outcome <> 'ok'`);
       if (filter.from !== undefined) query = query.where('at', '>=', BigInt(filter.from));
       if (filter.to !== undefined) query = query.where('at', '<', BigInt(filter.to));
@@ -86,8 +86,8 @@ export function createUsageStore(db: Database): UsageStore {
       const [sum] = await sumUsage(db.report, { ...by, from: since }, []);
       return sum?.costNanos ?? 0n;
     },
-    prune: (before, limit) =>
-      db.transaction(async (tx) => {
+    async prune(before, limit) {
+      const count = await db.transaction(async (tx) => {
         const gone = await tx
           .deleteFrom('usage_records')
           .where('seq', 'in', (eb) =>
@@ -95,7 +95,11 @@ export function createUsageStore(db: Database): UsageStore {
           )
           .executeTakeFirst();
         return Number(gone.numDeletedRows);
-      }),
+      });
+      // the end of a round of them
+      if (count < limit) await db.tidy();
+      return count;
+    },
   };
 }
 

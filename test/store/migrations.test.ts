@@ -152,7 +152,7 @@ test('steps are numbered from 1 without gaps, and those that were released stay 
   });
   assert.deepEqual(known, [
     [1, 'accounts', '5ee6b8dd5f69', 'fcb9c8c5ab42'],
-    [2, 'usage', 'b14313d91fc9', '77518550ec6b'],
+    [2, 'usage', '7443658d35a5', '6139dd66f374'],
     [3, 'completions', '127bc05e841a', '281d87b0459a'],
   ]);
 });

@@ -37,8 +37,11 @@ export const usage: Migration = {
       `create index usage_records_by_end_user on usage_records (end_user, at${thenSeq}) where end_user is not null`,
       `create index usage_records_by_model on usage_records (model, at${thenSeq})`,
       `create index usage_records_by_provider on usage_records (provider, at${thenSeq}) where provider is not null`,
-      // nearly all are ok: those are found by time
+      // nearly all are ok, so that these are small: failures are what people look for, of somebody mostly
       `create index usage_records_by_failure on usage_records (outcome, at${thenSeq}) where outcome <> 'ok'`,
+      `create index usage_records_by_project_failure on usage_records (project_id, outcome, at${thenSeq}) where outcome <> 'ok'`,
+      `create index usage_records_by_key_failure on usage_records (key_id, outcome, at${thenSeq}) where outcome <> 'ok'`,
+      `create index usage_records_by_model_failure on usage_records (model, outcome, at${thenSeq}) where outcome <> 'ok'`,
       `create table usage_days (
         day ${whole} not null, ${groups}, ${sums}, primary key (day, project_id, key_id, model, provider, outcome)
       )${clustered}`,

@@ -6,12 +6,15 @@ import { Kysely } from 'kysely';
 import type { Database } from '../database.ts';
 import type { Schema } from '../schema.ts';
 import { openConnection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { sqliteDialect } from './dialect.ts';
 import { startConnection } from './thread.ts';
 import type { ConnectionThread } from './thread.ts';
 
 export const SQLITE_FILE = 'parlance.db';
 
+/** All tables that have changed much, not only those that this connection asked; looks at a part of each. */
+const OPTIMIZE = 'pragma optimize = 0x10002';
 /** How long a transaction waits for those of other processes. */
 const WAIT_MS = 15_000;
 
@@ -32,12 +35,7 @@ async function openFile(dir: string, file: string): Promise<Database> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   makeFile(file);
   const { dev, ino } = statSync(file);
-  // readers of a WAL file wait for nobody
-  const near = openConnection({ file, waitMs: 100, write: false });
-  const [writer, reader] = await startBoth(file).catch((error: unknown) => {
-    near.close();
-    throw error;
-  });
+  const { writer, reader, near } = await connect(file);
   const read = new Kysely<Schema>({ dialect: sqliteDialect(near) });
   const write = new Kysely<Schema>({ dialect: sqliteDialect(writer) });
   const report = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
@@ -66,7 +64,7 @@ async function openFile(dir: string, file: string): Promise<Database> {
       if (now.dev !== dev || now.ino !== ino) throw new Error(`${file} is not the file that was opened.`);
     },
     async tidy() {
-      await write.connection().execute(() => writer.exec('pragma optimize'));
+      await write.connection().execute(() => writer.exec(OPTIMIZE));
     },
     async close() {
       await Promise.all([read.destroy(), report.destroy(), write.destroy()]);
@@ -78,10 +76,16 @@ async function openFile(dir: string, file: string): Promise<Database> {
   };
 }
 
-async function startBoth(file: string): Promise<readonly [writer: ConnectionThread, reader: ConnectionThread]> {
+/** The writer first: readers see the statistics that are there when they open the file. */
+async function connect(
+  file: string,
+): Promise<{ readonly writer: ConnectionThread; readonly reader: ConnectionThread; readonly near: Connection }> {
   const writer = await startConnection({ file, waitMs: WAIT_MS, write: true });
   try {
-    return [writer, await startConnection({ file, waitMs: 100, write: false })];
+    await writer.exec(OPTIMIZE);
+    // readers of a WAL file wait for nobody
+    const reader = await startConnection({ file, waitMs: 100, write: false });
+    return { writer, reader, near: openConnection({ file, waitMs: 100, write: false }) };
   } catch (error) {
     await writer.close();
     throw error;
