@@ -7,7 +7,10 @@ import { indexable } from './columns.ts';
 import { insertMany } from './pieces.ts';
 import type { Schema } from './schema.ts';
 
-export const DAY_MS = 86_400_000;
+const DAY_MS = 86_400_000;
+
+/** A time as it is kept. */
+export const wholeMs = (at: number): number => Math.round(at);
 
 const GROUPS = {
   day: 'day',
@@ -103,7 +106,7 @@ function gathered(records: readonly UsageRecord[], columns: readonly (keyof Key)
 }
 
 const keyOf = (record: UsageRecord): Key => ({
-  day: BigInt(Math.floor(record.at / DAY_MS)),
+  day: BigInt(Math.floor(wholeMs(record.at) / DAY_MS)),
   project_id: indexable(record.projectId ?? ''),
   end_user: indexable(record.endUser ?? ''),
   key_id: indexable(record.keyId ?? ''),
@@ -136,7 +139,7 @@ interface Times {
  * asks of end users, the small table answers.
  */
 export async function sumUsage(db: Kysely<Schema>, filter: UsageFilter, groups: readonly UsageGroup[]): Promise<readonly UsageSum[]> {
-  const { days, rest } = await split(db, filter);
+  const { days, rest } = await split(db, { from: ceiling(filter.from), to: ceiling(filter.to) });
   const found = new Map<string, UsageSum>();
   const columns = [...new Set(groups)].map((group) => GROUPS[group]);
   if (days) addUp(found, groups, await daySums(db, { filter, days, columns }));
@@ -145,7 +148,9 @@ export async function sumUsage(db: Kysely<Schema>, filter: UsageFilter, groups: 
   return [...found].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, sum]) => sum);
 }
 
-async function split(db: Kysely<Schema>, { from, to }: UsageFilter): Promise<{ readonly days?: Times; readonly rest: readonly Times[] }> {
+const ceiling = (at: number | undefined): number | undefined => (at === undefined ? undefined : Math.ceil(at));
+
+async function split(db: Kysely<Schema>, { from, to }: Times): Promise<{ readonly days?: Times; readonly rest: readonly Times[] }> {
   const firstDay = from === undefined ? undefined : Math.ceil(from / DAY_MS);
   // a report until now has no records beyond it, so that the day it ends in counts as a whole
   const open = to === undefined || to % DAY_MS === 0 || (await latest(db)) < to;

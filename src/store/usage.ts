@@ -8,7 +8,7 @@ import { cursorOf, numberedPlaceOf, pageOf } from './cursor.ts';
 import type { Database } from './database.ts';
 import { insertMany } from './pieces.ts';
 import type { UsageRow } from './schema.ts';
-import { addToDays, conditionsOf, sumUsage } from './usage-sums.ts';
+import { addToDays, conditionsOf, sumUsage, wholeMs } from './usage-sums.ts';
 
 const COLUMNS = [
   'id',
@@ -68,8 +68,8 @@ export function createUsageStore(db: Database): UsageStore {
       for (const [column, value] of conditionsOf(filter)) query = query.where(column, '=', value);
       // as the indexes on the rest say it
       if (filter.outcome !== undefined && filter.outcome !== 'ok') query = query.where(sql<boolean>`outcome <> 'ok'`);
-      if (filter.from !== undefined) query = query.where('at', '>=', BigInt(filter.from));
-      if (filter.to !== undefined) query = query.where('at', '<', BigInt(filter.to));
+      if (filter.from !== undefined) query = query.where('at', '>=', BigInt(Math.ceil(filter.from)));
+      if (filter.to !== undefined) query = query.where('at', '<', BigInt(Math.ceil(filter.to)));
       if (page.cursor !== undefined) {
         const { at, tie } = numberedPlaceOf(page.cursor);
         query = query.where((eb) => eb(eb.refTuple('at', 'seq'), '<', eb.tuple(at, tie)));
@@ -91,7 +91,12 @@ export function createUsageStore(db: Database): UsageStore {
         const gone = await tx
           .deleteFrom('usage_records')
           .where('seq', 'in', (eb) =>
-            eb.selectFrom('usage_records').select('seq').where('at', '<', BigInt(before)).orderBy('at').limit(limit),
+            eb
+              .selectFrom('usage_records')
+              .select('seq')
+              .where('at', '<', BigInt(Math.ceil(before)))
+              .orderBy('at')
+              .limit(limit),
           )
           .executeTakeFirst();
         return Number(gone.numDeletedRows);
@@ -110,7 +115,7 @@ const usageRow = (record: UsageRecord) => ({
   id: indexable(record.id),
   request_id: record.requestId,
   attempt: record.attempt,
-  at: Math.round(record.at),
+  at: wholeMs(record.at),
   key_id: record.keyId === undefined ? null : indexable(record.keyId),
   project_id: record.projectId === undefined ? null : indexable(record.projectId),
   end_user: record.endUser === undefined ? null : indexable(record.endUser),

@@ -107,6 +107,23 @@ overBoth('usage', (check) => {
     }),
   );
 
+  check('a time between two milliseconds is in the day that it is rounded to, and asked for as it is', (place) =>
+    withStore(place, async ({ usage }) => {
+      const midnight = 19_700 * DAY;
+      await usage.add([record('a:1', { at: midnight - 0.4, costNanos: 1n }), record('b:1', { at: midnight - 0.6, costNanos: 10n })]);
+      assert.deepEqual(
+        (await usage.sums({}, ['day'])).map(({ group, costNanos }) => [group.day, costNanos]),
+        [
+          ['2023-12-08', 10n],
+          ['2023-12-09', 1n],
+        ],
+      );
+      for (const from of [midnight - 0.9, midnight - 0.5, midnight]) assert.equal(await usage.spent({ keyId: 'key_a' }, from), 1n);
+      assert.equal((await usage.records({ from: midnight - 0.5, to: midnight + 0.5 }, { limit: 9 })).items.length, 1);
+      assert.equal(await usage.prune(midnight - 0.5, 9), 1);
+    }),
+  );
+
   check('a record that is there already changes neither the records nor the sums', (place) =>
     withStore(place, async ({ usage }) => {
       const records = many(150, 1);
