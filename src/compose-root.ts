@@ -20,6 +20,7 @@ import { createHttp } from './providers/http.ts';
 import { createImageFetcher } from './providers/image-fetcher.ts';
 import { changedProviders, createRuntime } from './runtime.ts';
 import type { Lasting } from './runtime.ts';
+import { openLedger } from './open-ledger.ts';
 import { createMetricsServer } from './server/metrics-server.ts';
 import type { MetricsServer } from './server/metrics-server.ts';
 import type { ReadableMetrics } from './server/parts.ts';
@@ -90,7 +91,8 @@ export async function startServer({
     });
   const administration =
     store && directory && createAdministration({ accounts: store.accounts, clock: Date.now, changed: directory.changed });
-  const lasting: Lasting = { started, log, http, fetcher, manager, health, admission, directory, attempts };
+  const ledger = store && (await openLedger(started, { store, log, now }));
+  const lasting: Lasting = { started, log, http, fetcher, manager, health, admission, directory, ledger, attempts };
 
   let config = started;
   let runtime = createRuntime(started, lasting);
@@ -114,7 +116,7 @@ export async function startServer({
   const aside = metrics && (await listenAside(metrics, log));
   const url = urlOf(
     await server.listen().catch(async (cause: unknown) => {
-      await aside?.server.close();
+      await Promise.all([aside?.server.close(), ledger?.close()]);
       throw cause;
     }),
   );
@@ -166,6 +168,8 @@ export async function startServer({
         prober.close();
         runtime.retire();
         await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close(), directory?.close()]);
+        // last: what ended just now is charged and written down
+        await ledger?.close();
       }
     },
   };

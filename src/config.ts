@@ -4,7 +4,8 @@ import { homedir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { Value } from 'typebox/value';
-import { BYTES, DURATION, SETTINGS, describe } from './config/schema.ts';
+import type { Pricing } from './core/call.ts';
+import { BYTES, DAYS, DURATION, SETTINGS, describe } from './config/schema.ts';
 import type { SchemaNode, Setting } from './config/schema.ts';
 import { fromEnv, readKeys } from './config/keys.ts';
 import { faultsOf, pathText } from './config/nested.ts';
@@ -161,6 +162,17 @@ function durationMs(text: string): number {
   return unit === undefined ? 0 : Math.round(Number(amount) * MS[unit as keyof typeof MS]);
 }
 
+/** A copy, which may be frozen. `null` says as little as nothing. */
+function withoutNulls<T>(tree: T): T {
+  return JSON.parse(JSON.stringify(tree, (_, value: unknown) => (value === null ? undefined : value))) as T;
+}
+
+/** Milliseconds of a checked number of days; undefined for `off`. */
+function daysMs(text: string): number | undefined {
+  const [, days] = DAYS.exec(text) ?? [];
+  return days === undefined ? undefined : Number(days) * 24 * MS.h;
+}
+
 function byteCount(value: string | number): number {
   if (typeof value === 'number') return value;
   const [, amount, unit] = BYTES.exec(value) ?? [];
@@ -265,6 +277,12 @@ function assemble({ given, env, file, problems }: Parts): Config {
       models: [...get<readonly string[]>('cache.models')],
       share: get('cache.share'),
     },
+    limits: { onTightBudget: get('limits.onTightBudget'), answerTokens: get('limits.answerTokens') },
+    prices: {
+      overrides: withoutNulls(get<Config['prices']['overrides']>('prices.overrides')),
+      local: withoutNulls(get<Pricing>('prices.local')),
+      unpriced: get('prices.unpriced'),
+    },
     engine: {
       contextSize: get('engine.contextSize'),
       sequences: get('engine.sequences'),
@@ -283,9 +301,14 @@ function assemble({ given, env, file, problems }: Parts): Config {
           dir: resolve(get<string | undefined>('data.dir') ?? defaultDataDir(env)),
           url: databaseUrl === undefined ? undefined : secret(databaseUrl),
           outageMs: ms('data.outage'),
+          retentionMs: daysMs(get('data.retention')),
+          storeCompletions: get('data.storeCompletions'),
         }
       : undefined,
-    redis: redisUrl === undefined ? undefined : { url: secret(redisUrl), prefix: get('redis.prefix') },
+    redis:
+      redisUrl === undefined
+        ? undefined
+        : { url: secret(redisUrl), prefix: get('redis.prefix'), whenDown: get('redis.whenDown'), allowance: get('redis.allowance') },
     metrics: readMetrics(
       {
         enabled: get('metrics.enabled'),

@@ -6,15 +6,21 @@ import { compose } from './core/call.ts';
 import type { Backend, Call, Reply, Target } from './core/call.ts';
 import { GatewayError } from './core/error.ts';
 import type { Admission } from './gateway/admission.ts';
+import type { Books } from './gateway/books.ts';
 import { cached } from './gateway/cache.ts';
 import type { Directory } from './gateway/directory.ts';
 import type { HealthBook } from './gateway/health.ts';
+import { limited } from './gateway/limited.ts';
+import type { Line } from './gateway/line.ts';
+import { metered } from './gateway/metered.ts';
 import { createModelAccess } from './gateway/model-access.ts';
 import type { TargetSource } from './gateway/ports.ts';
+import { pricedBy } from './gateway/pricing.ts';
 import { DEFAULT_POLICY } from './gateway/route.ts';
 import type { Route } from './gateway/route.ts';
-import { createCatalog, routed } from './gateway/router.ts';
+import { createCatalog, createRouteOf, routed } from './gateway/router.ts';
 import type { RouteDefaults } from './gateway/routes.ts';
+import type { CounterStore } from './gateway/store-ports.ts';
 import { createLlamaBackend } from './providers/llama/backend.ts';
 import { createLibrary } from './providers/llama/library.ts';
 import type { EngineManager } from './providers/llama/manager.ts';
@@ -40,7 +46,17 @@ export interface Lasting {
   readonly admission: Admission;
   /** Absent where nothing is kept. */
   readonly directory: Directory | undefined;
+  /** Absent with the directory. */
+  readonly ledger: Ledger | undefined;
   readonly attempts: (route: Route, call: Call) => Promise<Reply>;
+}
+
+/** What is counted and written down of requests. */
+export interface Ledger {
+  readonly counters: CounterStore;
+  readonly books: Books;
+  /** For money that others hold. */
+  readonly line: Line;
 }
 
 export interface Runtime extends Service {
@@ -80,6 +96,7 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
     names: config.models.names,
     routes: config.models.routes,
     defaults: defaultsOf(config.routing),
+    pricing: pricedBy(config.prices),
   });
   const cache = cached({
     settings: config.cache,
@@ -87,6 +104,8 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
     failed: (cause) => log.warn({ err: cause }, 'the cache of answers failed; the answer went out without it'),
   });
   const access = createModelAccess(catalog, directory);
+  const routeOf = createRouteOf(catalog, { pricedOnly: config.prices.unpriced === 'refuse' });
+  const { counted, noted } = layersOf(config, lasting, routeOf);
   for (const held of providers.values()) held.users++;
   let requests = 0;
   let retired = false;
@@ -99,7 +118,7 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
     server: config.server,
     keys: config.keys,
     // what a key may not use is not for it in the cache either; a hit needs no place, and so it waits for none
-    handler: compose(access.layer, cache, admission.layer)(routed(catalog, attempts)),
+    handler: compose(access.layer, ...counted, cache, ...noted, admission.layer)(routed(routeOf, attempts)),
     models: access,
     async ready() {
       const models = await catalog.list();
@@ -135,6 +154,17 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
       endIfUnused();
     },
     parts,
+  };
+}
+
+/** What is counted before the cache is asked, and what is noted behind it; nothing where nothing is kept. */
+function layersOf({ limits, routing }: Config, { directory, ledger }: Lasting, routeOf: (call: Call) => Promise<Route>) {
+  if (!directory || !ledger) return { counted: [], noted: [] };
+  const { counters, books, line } = ledger;
+  const settings = { ...limits, maxWaitMs: routing.maxWaitMs, mostWaiting: routing.queue };
+  return {
+    counted: [limited({ counters, directory, books, routeOf, settings, line, clock: Date.now })],
+    noted: [metered(books)],
   };
 }
 

@@ -23,6 +23,8 @@ function fixedSettings({ server, models, engine, log, metrics, data, redis }: Co
     'data.outage': data?.outageMs,
     'redis.url': redis?.url.reveal(),
     'redis.prefix': redis?.prefix,
+    'redis.whenDown': redis?.whenDown,
+    'redis.allowance': redis?.allowance,
     'metrics.enabled': metrics.enabled,
     'metrics.host': metrics.host,
     'metrics.port': metrics.port,

@@ -1,6 +1,6 @@
 /** The settings of what is kept. */
 import { Type } from 'typebox';
-import { duration, section } from './schema-kit.ts';
+import { DAYS, duration, section } from './schema-kit.ts';
 
 export const DATA = section(
   {
@@ -16,6 +16,16 @@ export const DATA = section(
       minLength: 1,
       description:
         'A Postgres instead: `env:NAME`, or `postgres://USER:PASSWORD@HOST:5432/DATABASE` itself. Without it the environment variable `DATABASE_URL` counts, where that is the address of a Postgres.',
+    }),
+    retention: Type.Unsafe<string>({
+      anyOf: [{ const: 'off' }, { type: 'string', pattern: DAYS.source }],
+      default: 'off',
+      description: 'How long records of usage are kept. Older ones are deleted bit by bit; the sums of each day stay. `off`: for ever.',
+    }),
+    storeCompletions: Type.Boolean({
+      default: true,
+      description:
+        'Keep completions whose request says `store: true`, contents included, for the project of its key. `false`: none are kept.',
     }),
     outage: duration(
       '5m',

@@ -3,6 +3,8 @@ import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
 
 export const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
+/** Whole days. */
+export const DAYS = /^([1-9]\d{0,4})d$/;
 export const BYTES = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/;
 /** How a setting's written form becomes its value. */
 export type Unit = 'duration' | 'bytes';

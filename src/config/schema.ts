@@ -6,13 +6,14 @@ import { Type } from 'typebox';
 
 import { CACHE } from './schema-cache.ts';
 import { DATA } from './schema-data.ts';
+import { LIMITS, PRICES } from './schema-money.ts';
 import { MODEL_NAMES, PROVIDERS } from './schema-providers.ts';
 import { ROUTES, ROUTING } from './schema-routing.ts';
-import { BYTES, DURATION, bytes, duration, oneOf, section } from './schema-kit.ts';
+import { BYTES, DAYS, DURATION, bytes, duration, oneOf, section } from './schema-kit.ts';
 import type { SchemaNode, Unit } from './schema-kit.ts';
 
 export type { SchemaNode } from './schema-kit.ts';
-export { BYTES, DURATION } from './schema-kit.ts';
+export { BYTES, DAYS, DURATION } from './schema-kit.ts';
 
 const autoOr = (minimum: number, maximum: number, description: string) =>
   Type.Unsafe<number | 'auto'>({ anyOf: [{ const: 'auto' }, { type: 'integer', minimum, maximum }], default: 'auto', description });
@@ -157,6 +158,8 @@ export const CONFIG_SCHEMA = section(
       'Which models there are, and what they are called.',
     ),
     routing: ROUTING,
+    limits: LIMITS,
+    prices: PRICES,
     cache: CACHE,
     engine: ENGINE,
     hub: section(
@@ -188,7 +191,18 @@ export const CONFIG_SCHEMA = section(
         url: Type.String({
           minLength: 1,
           description:
-            'A Redis by which several Parlance processes tell each other which targets rest: `env:NAME`, or `redis://HOST:6379` itself; `rediss://` for TLS. Unset: the environment variable `REDIS_URL`, and without that each finds out by itself.',
+            'A Redis by which several Parlance processes count limits together, and tell each other which targets rest: `env:NAME`, or `redis://HOST:6379` itself; `rediss://` for TLS. Unset: the environment variable `REDIS_URL`, and without that each finds out by itself.',
+        }),
+        whenDown: oneOf(['refuse', 'allow'], {
+          default: 'refuse',
+          description:
+            'Requests with limits while Redis is away: `refuse` them with 503, or `allow` each process its part of `redis.allowance`.',
+        }),
+        allowance: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 1,
+          default: 0.1,
+          description: 'The part of each limit that all processes together may let through while Redis is away.',
         }),
         prefix: Type.String({
           minLength: 1,
@@ -260,6 +274,7 @@ export function describe(node: SchemaNode): string {
   if (node.anyOf) return node.anyOf.map((one) => describe(one)).join(' or ');
   if (node.const !== undefined) return node.const;
   if (node.pattern === DURATION.source) return 'a duration such as 500ms, 30s, 5m or 1h';
+  if (node.pattern === DAYS.source) return 'a number of days such as 90d';
   if (node.pattern === BYTES.source) return 'a size such as 512KiB or 32MiB, or a number of bytes';
   if (node.type === 'number') return 'a number';
   if (node.type === 'integer') return `an integer from ${node.minimum ?? 0} to ${node.maximum ?? 'any'}`;

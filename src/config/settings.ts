@@ -1,4 +1,5 @@
 /** The checked configuration, as the rest of the program sees it. */
+import type { Pricing } from '../core/call.ts';
 import type { PlannedProvider } from '../providers/configured.ts';
 import type { EngineSettings } from '../providers/llama/settings.ts';
 import type { ApiKey } from './keys.ts';
@@ -89,11 +90,28 @@ export interface DataSettings {
   /** A Postgres in its place. */
   readonly url: Secret | undefined;
   readonly outageMs: number;
+  /** Records of usage older than this are deleted; undefined: none are. */
+  readonly retentionMs: number | undefined;
+  readonly storeCompletions: boolean;
+}
+
+export interface LimitSettings {
+  readonly onTightBudget: 'refuse' | 'lower';
+  readonly answerTokens: number;
+}
+
+export interface PriceSettings {
+  readonly overrides: Readonly<Record<string, Pricing>>;
+  readonly local: Pricing;
+  readonly unpriced: 'allow' | 'refuse';
 }
 
 export interface RedisSettings {
   readonly url: Secret;
   readonly prefix: string;
+  readonly whenDown: 'refuse' | 'allow';
+  /** A part of each limit. */
+  readonly allowance: number;
 }
 
 /** A text that neither JSON nor the console shows. */
@@ -120,6 +138,8 @@ export interface Config {
   };
   readonly routing: RoutingSettings;
   readonly cache: CacheSettings;
+  readonly limits: LimitSettings;
+  readonly prices: PriceSettings;
   readonly engine: EngineSettings;
   readonly hub: { readonly url: string; readonly token: Secret | undefined };
   readonly log: LogSettings;

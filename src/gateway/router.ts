@@ -1,10 +1,11 @@
 /** From the model's name to the backend that serves it. */
-import type { Call, Handler, ModelCard, Reply, Target } from '../core/call.ts';
+import type { Call, Handler, ModelCard, Pricing, Reply, Target } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
 import { nearestNames } from '../core/nearest.ts';
 import { ALL_MODELS, nameRules } from './model-names.ts';
 import type { ModelNames } from './model-names.ts';
 import type { TargetSource } from './ports.ts';
+import { onlyPriced } from './pricing.ts';
 import type { Route } from './route.ts';
 import { configuredRoute, plainRoute, ROUTE_DEFAULTS } from './routes.ts';
 import type { RouteDefaults, RouteSettings } from './routes.ts';
@@ -22,6 +23,8 @@ export interface CatalogOptions {
   readonly names?: ModelNames;
   readonly routes?: Readonly<Record<string, RouteSettings>>;
   readonly defaults?: RouteDefaults;
+  /** What a target costs, whatever its card says. */
+  readonly pricing?: ((target: Target) => Pricing | undefined) | undefined;
 }
 
 /**
@@ -29,12 +32,14 @@ export interface CatalogOptions {
  * one model has it. Where two sources know an id, the first one has it.
  */
 export function createCatalog(sources: readonly TargetSource[], options: CatalogOptions = {}): Catalog {
-  const { names = ALL_MODELS, routes = {}, defaults = ROUTE_DEFAULTS } = options;
+  const { names = ALL_MODELS, routes = {}, defaults = ROUTE_DEFAULTS, pricing: pricingOf } = options;
   const rules = nameRules(names);
 
   const shown = (target: Target): Target => {
     const id = rules.shownAs(target.id);
-    return id === target.card.id ? target : { ...target, card: { ...target.card, id } };
+    const pricing = pricingOf ? pricingOf(target) : target.card.pricing;
+    if (id === target.card.id && pricing === target.card.pricing) return target;
+    return { ...target, card: { ...target.card, id, ...(pricing === undefined ? {} : { pricing }) } };
   };
 
   const targets = async (): Promise<readonly Target[]> => {
@@ -140,7 +145,23 @@ export function modelNotFound(asked: string, cards: readonly ModelCard[]): Gatew
   return new GatewayError('model_not_found', `The model '${asked.slice(0, 100)}' does not exist.${hint}`, { param: 'model' });
 }
 
+/** The route of a call, found once however often it is asked for. Only with targets that have a price, where `pricedOnly`. */
+export function createRouteOf(catalog: Catalog, { pricedOnly }: { readonly pricedOnly: boolean }): (call: Call) => Promise<Route> {
+  const found = new WeakMap<Call['trace'], Promise<Route>>();
+  const find = async (name: string): Promise<Route> => {
+    const route = await catalog.route(name);
+    return pricedOnly ? onlyPriced(route) : route;
+  };
+  return ({ trace, request: { model } }) => {
+    const known = found.get(trace);
+    if (known) return known;
+    const finding = find(model);
+    found.set(trace, finding);
+    return finding;
+  };
+}
+
 /** The innermost handler: finds the route and has it answered. */
-export function routed(catalog: Catalog, answer: (route: Route, call: Call) => Promise<Reply>): Handler {
-  return async (call) => answer(await catalog.route(call.request.model), call);
+export function routed(routeOf: (call: Call) => Promise<Route>, answer: (route: Route, call: Call) => Promise<Reply>): Handler {
+  return async (call) => answer(await routeOf(call), call);
 }

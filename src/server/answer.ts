@@ -1,7 +1,7 @@
 /** Whole answers, good and bad: everything but a running stream goes out through here. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { ServerSettings } from '../config/settings.ts';
-import type { CallTrace } from '../core/call.ts';
+import type { CallTrace, LimitState } from '../core/call.ts';
 import { toGatewayError } from '../core/error.ts';
 import type { GatewayError } from '../core/error.ts';
 import { encodeError } from '../protocols/openai-chat/error.ts';
@@ -29,12 +29,33 @@ export function commonHeaders(exchange: Exchange, settings: ServerSettings): Out
 }
 
 /** Who answered, after how many attempts: of failures too. */
-function traceHeaders({ attempts, answeredBy, cache }: CallTrace): OutgoingHttpHeaders {
+function traceHeaders({ attempts, answeredBy, cache, limits, maxTokens }: CallTrace): OutgoingHttpHeaders {
   const last = answeredBy ?? attempts.at(-1);
   return {
     ...(last ? { 'x-parlance-provider': last.provider ?? 'local', 'x-parlance-attempts': attempts.length } : {}),
     ...(cache ? { 'x-parlance-cache': cache } : {}),
+    ...(maxTokens === undefined ? {} : { 'x-parlance-max-tokens': maxTokens }),
+    ...(limits?.requests ? limitHeaders('requests', limits.requests) : {}),
+    ...(limits?.tokens ? limitHeaders('tokens', limits.tokens) : {}),
   };
+}
+
+function limitHeaders(what: 'requests' | 'tokens', { limit, remaining, resetMs }: LimitState): OutgoingHttpHeaders {
+  return {
+    [`x-ratelimit-limit-${what}`]: limit,
+    [`x-ratelimit-remaining-${what}`]: remaining,
+    [`x-ratelimit-reset-${what}`]: durationText(resetMs),
+  };
+}
+
+/** As OpenAI writes them: `120ms`, `1.5s`, `6m0s`, `23h59m59s`. */
+export function durationText(ms: number): string {
+  const whole = Math.max(0, Math.ceil(ms));
+  if (whole < 1000) return `${whole}ms`;
+  if (whole < 60_000) return `${whole / 1000}s`;
+  const seconds = Math.ceil(whole / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  return `${hours > 0 ? `${hours}h` : ''}${minutes}m${seconds % 60}s`;
 }
 
 /** Sends a whole answer. Does nothing where one has begun or nobody is there to read it. */
@@ -83,11 +104,19 @@ export function noteError(exchange: Exchange, cause: unknown): GatewayError {
   return error;
 }
 
+/** The longest that OpenAI's SDKs wait as they are told. */
+const LONGEST_RETRY_AFTER_MS = 60_000;
+
 function errorHeaders(error: GatewayError): OutgoingHttpHeaders {
   if (error.status === 401) return { 'www-authenticate': 'Bearer' };
   // the SDKs would try these again
   if (!error.retryable && (error.status === 409 || error.status === 429 || error.status >= 500)) return { 'x-should-retry': 'false' };
   if (error.status !== 429 && error.status !== 503) return {};
   const ms = Math.max(1, Math.ceil(error.retryAfterMs ?? 1000));
-  return { 'retry-after': String(Math.max(1, Math.ceil(ms / 1000))), 'retry-after-ms': String(ms) };
+  return {
+    'retry-after': String(Math.max(1, Math.ceil(ms / 1000))),
+    'retry-after-ms': String(ms),
+    // they do not wait for longer, but try again after seconds
+    ...(ms > LONGEST_RETRY_AFTER_MS ? { 'x-should-retry': 'false' } : {}),
+  };
 }

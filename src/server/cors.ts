@@ -13,6 +13,7 @@ const EXPOSED = [
   'x-parlance-provider',
   'x-parlance-attempts',
   'x-parlance-cache',
+  'x-parlance-max-tokens',
 ].join(', ');
 
 const ANY: OutgoingHttpHeaders = { 'access-control-allow-origin': '*' };

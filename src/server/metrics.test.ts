@@ -11,7 +11,7 @@ import { createAdmission } from '../gateway/admission.ts';
 import { createAttempts } from '../gateway/attempts.ts';
 import { createHealthBook, DEFAULT_BREAKER } from '../gateway/health.ts';
 import { createLine } from '../gateway/line.ts';
-import { createCatalog, routed } from '../gateway/router.ts';
+import { createCatalog, createRouteOf, routed } from '../gateway/router.ts';
 import { labelValues, readExposition, total } from '../telemetry/exposition-testing.ts';
 import type { Exposition } from '../telemetry/exposition-testing.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -74,7 +74,7 @@ async function counted() {
     engines: () => [],
   });
   const server = await startTestServer({
-    handler: compose(admission.layer)(routed(createCatalog([source]), attempts)),
+    handler: compose(admission.layer)(routed(createRouteOf(createCatalog([source]), { pricedOnly: false }), attempts)),
     observe: metrics.observe,
     metrics: { ...metrics, settings: OPEN_HERE },
   });

@@ -9,7 +9,10 @@ const whole = { type: 'integer', minimum: 0 };
 
 const rateLimitHeaders = Object.fromEntries(
   ['requests', 'tokens'].flatMap((what) => [
-    [`x-ratelimit-limit-${what}`, { description: `How many ${what} the key may use in a window.`, schema: whole }],
+    [
+      `x-ratelimit-limit-${what}`,
+      { description: `How many ${what} may be used in a time, by the tightest limit that applies. Absent where none does.`, schema: whole },
+    ],
     [`x-ratelimit-remaining-${what}`, { description: `How many ${what} are left of them.`, schema: whole }],
     [`x-ratelimit-reset-${what}`, { description: `How long until the ${what} are whole again, as \`120ms\` or \`6m0s\`.`, schema: text }],
   ]),
@@ -27,6 +30,10 @@ export const headers: Readonly<Record<string, Json>> = {
     description: 'Where the answer came from. Absent where the cache was not asked.',
     schema: { enum: ['hit', 'miss', 'shared'] },
   },
+  'x-parlance-max-tokens': {
+    description: 'To how many tokens the answer was limited because of a budget. Absent where it was not.',
+    schema: { type: 'integer', minimum: 1 },
+  },
   'retry-after': { description: 'Seconds to wait before the next try, at least 1.', schema: { type: 'integer', minimum: 1 } },
   'retry-after-ms': { description: 'The same in milliseconds.', schema: whole },
   'x-should-retry': { description: '`false` where another try cannot help. The SDKs heed it.', schema: { enum: ['true', 'false'] } },
@@ -39,7 +46,13 @@ export function headerRefs(...names: readonly string[]): Json {
 }
 
 export const onEveryResponse = ['x-request-id', 'openai-processing-ms'];
-export const onAnswers = [...onEveryResponse, 'x-parlance-ignored-params', 'x-parlance-cache', ...Object.keys(rateLimitHeaders)];
+export const onAnswers = [
+  ...onEveryResponse,
+  'x-parlance-ignored-params',
+  'x-parlance-cache',
+  'x-parlance-max-tokens',
+  ...Object.keys(rateLimitHeaders),
+];
 
 interface Failure {
   readonly status: number;
