@@ -29,10 +29,23 @@ export function createAdmission(atFirst: AdmissionSettings): Admission {
   const line = createLine(atFirst.queue);
   let running = 0;
 
+  /** Places of those who have been called in and have not come yet. */
+  let called = 0;
+
+  /** Calls in who has waited longest, as long as there are places. */
+  const callIn = (): void => {
+    while (line.waiting() > 0 && running + called < maxInFlight) {
+      called++;
+      line.freed(EVERYBODY);
+    }
+  };
   const take = async (call: Call): Promise<() => void> => {
-    const isFull = (): boolean => running >= maxInFlight;
-    // who was woken may find the place taken by one who came just then, and is not made to wait twice as long
-    if (isFull() && (!(await line.wait([EVERYBODY], maxWaitMs, call.signal)) || isFull())) throw tooMany(running);
+    if (running + called >= maxInFlight) {
+      if (!(await line.wait([EVERYBODY], maxWaitMs, call.signal))) throw tooMany(running);
+      called--;
+      if (call.signal.aborted) callIn();
+      call.signal.throwIfAborted();
+    }
     running++;
     let held = true;
     const free = (): void => {
@@ -40,7 +53,7 @@ export function createAdmission(atFirst: AdmissionSettings): Admission {
       held = false;
       running--;
       call.signal.removeEventListener('abort', free);
-      line.freed(EVERYBODY);
+      callIn();
     };
     call.signal.addEventListener('abort', free, { once: true });
     return free;
@@ -61,7 +74,7 @@ export function createAdmission(atFirst: AdmissionSettings): Admission {
     tune(next) {
       ({ maxInFlight, maxWaitMs } = next);
       line.tune(next.queue);
-      for (let places = Math.min(line.waiting(), maxInFlight - running); places > 0; places--) line.freed(EVERYBODY);
+      callIn();
     },
   };
 }

@@ -1,5 +1,4 @@
 /** Who waits for a place, in the order in which they came; a short line, and nobody stands in it for long. */
-import { unlessAborted } from '../core/abort.ts';
 
 export interface Line {
   /**
@@ -30,25 +29,27 @@ export function createLine(atFirst: number): Line {
 
   return {
     async wait(keys, ms, signal) {
+      signal.throwIfAborted();
       if (waiting >= longest || ms <= 0) return false;
-      const { promise, resolve } = Promise.withResolvers<boolean>();
-      const wake = (): void => {
+      const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+      // out of the line in the moment in which it is decided: nobody is told of a place who does not wait any more
+      const over = (tell: () => void): void => {
+        waiting--;
+        clearTimeout(timer);
+        signal.removeEventListener('abort', gone);
         leave(keys, wake);
-        resolve(true);
+        tell();
       };
+      const wake = (): void => over(() => resolve(true));
+      const gone = (): void => over(() => reject(signal.reason as Error));
+      const timer = setTimeout(() => over(() => resolve(false)), ms);
       for (const key of keys) {
         const line = lines.get(key) ?? new Set();
         lines.set(key, line.add(wake));
       }
-      const timer = setTimeout(() => resolve(false), ms);
       waiting++;
-      try {
-        return await unlessAborted(promise, signal);
-      } finally {
-        waiting--;
-        clearTimeout(timer);
-        leave(keys, wake);
-      }
+      signal.addEventListener('abort', gone, { once: true });
+      return promise;
     },
     freed(key) {
       const [first] = lines.get(key) ?? [];
