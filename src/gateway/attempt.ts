@@ -42,9 +42,11 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   const control = new AbortController();
   /** Looks for silence in a stream. */
   let idle: NodeJS.Timeout | undefined;
+  /** Since when the target's next output has been waited for; undefined while its reader has not asked for more. */
+  let waitingSince: number | undefined = attempt.startedAt;
   const { firstOutputMs, idleMs } = target.timeouts;
 
-  const settle = (outcome: NonNullable<Attempt['outcome']>, error?: GatewayError): void => {
+  const settle = (outcome: NonNullable<Attempt['outcome']>, error?: GatewayError, blamed = true): void => {
     if (attempt.outcome) return;
     attempt.outcome = outcome;
     attempt.endedAt = now();
@@ -53,7 +55,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     clearTimeout(idle);
     if (outcome === 'answered') ticket.succeed();
     // an engine of ours is started again when it breaks: there is no need to leave it alone
-    else if (outcome === 'failed' && error && !isLocal(target)) ticket.fail(error);
+    else if (outcome === 'failed' && error && blamed && !isLocal(target)) ticket.fail(error);
     else ticket.cancel();
     ended(outcome, error);
     call.attempted?.(attempt);
@@ -63,11 +65,16 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     settle(outcome);
     control.abort(reason);
   };
+  /** At least half of the time since the first attempt went into its silence: not into waits, its words or a slow reader. */
+  const wasSilent = (): boolean => {
+    const since = call.trace.attempts[0]?.startedAt ?? attempt.startedAt;
+    return waitingSince !== undefined && now() - waitingSince >= (now() - since) / 2;
+  };
   /** The client is gone, or the whole request took too long. */
   const left = (): void => {
     const reason = toGatewayError(call.signal.reason);
     if (reason.kind === 'upstream_timeout') {
-      settle('failed', reason);
+      settle('failed', reason, wasSilent());
       return control.abort(reason);
     }
     if (!drains || attempt.firstOutputAt === undefined) giveUp(reason, 'cancelled');
@@ -106,7 +113,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   /** The same batches; what they say of the end is kept, and silence ends them. */
   function watched(batches: AsyncIterable<Batch>): AsyncIterable<Batch> {
     const inner = batches[Symbol.asyncIterator]();
-    let waitingSince: number | undefined;
+    waitingSince = undefined;
     const silent = new GatewayError(
       'upstream_timeout',
       `The model fell silent for ${shown(idleMs)} in the middle of its answer (time-out between two outputs).`,
@@ -119,7 +126,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
       if (waited >= idleMs) return control.abort(silent);
       idle = setTimeout(look, idleMs - waited);
     };
-    if (idleMs > 0) idle = setTimeout(look, idleMs);
+    if (idleMs > 0 && !attempt.outcome) idle = setTimeout(look, idleMs);
     const note = ({ events }: Batch): void => {
       attempt.producedBytes = (attempt.producedBytes ?? 0) + producedBytes(events);
       for (const event of events) {

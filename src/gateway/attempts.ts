@@ -39,7 +39,8 @@ export function createAttempts(parts: AttemptsParts): (route: Route, call: Call)
     const { signal, done } = withDeadline(given.signal, route.policy.wholeMs);
     const call = { ...given, signal };
     try {
-      const work = { ...parts, route, call, last };
+      const { wholeMs } = route.policy;
+      const work = { ...parts, route, call, last, endsAt: wholeMs === 0 ? Infinity : parts.now() + wholeMs };
       const reply = await answer(work);
       return until(goingOn(reply, work), done);
     } catch (cause) {
@@ -54,6 +55,8 @@ interface Work extends AttemptsParts {
   readonly call: Call;
   /** For those who come while a target rests. */
   readonly last: LastFailures;
+  /** By the clock: when the time for the whole request is over. */
+  readonly endsAt: number;
 }
 
 /** What is known of a target for this request. */
@@ -70,7 +73,7 @@ async function answer(work: Work): Promise<Reply> {
   const { route, call, health, random } = work;
   const order = orderTargets(route, { call, health, random });
   const prospects = order.map((target): Prospect => ({ target, out: false, tried: false, notBefore: 0 }));
-  let withheld: Reply | undefined;
+  let withheld: { readonly reply: Reply; readonly by: Attempt | undefined } | undefined;
   let failure: GatewayError | undefined;
   for (let made = 0, rounds = 0; made < route.policy.attempts;) {
     const opened = open(work, prospects);
@@ -86,12 +89,12 @@ async function answer(work: Work): Promise<Reply> {
       const reply = await firstToAnswer(attempted, () => second(work, prospects, attempted), work);
       const seen = route.policy.onContentFilter ? await peeked(reply) : reply;
       if (!route.policy.onContentFilter || !isWithheld(seen)) {
-        if (withheld) letGo(withheld);
+        if (withheld) letGo(withheld.reply);
         return seen;
       }
-      withheld ??= seen;
-      if (withheld !== seen) letGo(seen);
       const { answeredBy } = call.trace;
+      if (withheld) letGo(seen);
+      else withheld = { reply: seen, by: answeredBy };
       for (const one of prospects) if (one.target.key === answeredBy?.target) one.out = true;
     } catch (cause) {
       failure = toGatewayError(cause);
@@ -99,7 +102,10 @@ async function answer(work: Work): Promise<Reply> {
       if (judge(failure, { work, prospects, prospect }) === 'final') break;
     }
   }
-  if (withheld) return withheld;
+  if (withheld) {
+    if (withheld.by) call.trace.answeredBy = withheld.by;
+    return withheld.reply;
+  }
   throw failure ?? nobodyReady(route, work);
 }
 
@@ -136,16 +142,17 @@ interface Waiting {
 
 /** Waits until a target may be asked (again); false where none will be soon enough. */
 async function ready({ busy, waitMs }: Closed, { work, prospects, rounds }: Waiting): Promise<boolean> {
-  const { route, call, random, line } = work;
+  const { route, call, random, line, now, endsAt } = work;
   const { maxWaitMs } = route.policy;
-  const soon = waitMs !== undefined && waitMs <= maxWaitMs;
-  const jitter = random() * Math.min(maxWaitMs, FIRST_WAIT_MS * 2 ** rounds);
-  const untilRetry = Math.max(waitMs ?? 0, jitter);
-  if (busy.length > 0) {
-    if (await line.wait(busy, soon ? untilRetry : maxWaitMs, call.signal)) return true;
-    if (!soon) return false;
-  } else if (soon) await pause(untilRetry, call.signal);
-  else return false;
+  // a wait that the time for the whole request cuts short would end in a time-out, which says less than the failure
+  const soon = waitMs !== undefined && waitMs <= maxWaitMs && now() + waitMs < endsAt;
+  if (!soon) return busy.length > 0 && line.wait(busy, maxWaitMs, call.signal);
+  // drawn on top: those who were told the same time must not all come back in the same moment
+  const retryAt = now() + waitMs + random() * Math.min(maxWaitMs, FIRST_WAIT_MS * 2 ** rounds);
+  if (busy.length > 0 && (await line.wait(busy, retryAt - now(), call.signal))) return true;
+  // also where the line is too long to stand in
+  const restMs = retryAt - now();
+  if (restMs > 0) await pause(restMs, call.signal);
   for (const prospect of prospects) prospect.tried = false;
   return true;
 }

@@ -4,6 +4,7 @@ import { GatewayError } from '../core/error.ts';
 import type { Attempted } from './attempt.ts';
 import type { HealthBook } from './health.ts';
 import type { Route } from './route.ts';
+import { isKept } from './verdict.ts';
 
 interface Surroundings {
   readonly route: Route;
@@ -20,7 +21,7 @@ export async function firstToAnswer(
   another: () => Attempted | undefined,
   { route, call, health }: Surroundings,
 ): Promise<Reply> {
-  const usualMs = route.policy.hedge ? health.of(first.target.key).p95Ms : undefined;
+  const usualMs = route.policy.hedge && !isKept(call) ? health.of(first.target.key).p95Ms : undefined;
   if (usualMs === undefined) return won(first, call);
   const { promise: late, resolve } = Promise.withResolvers<'late'>();
   const timer = setTimeout(() => resolve('late'), usualMs);

@@ -14,6 +14,9 @@ const OF_THE_PROVIDER: ReadonlySet<number> = new Set([401, 402, 403, 404]);
 /** How providers say that a prompt was filtered, where they refuse it. */
 const FILTERED: ReadonlySet<string> = new Set(['content_filter', 'content_policy_violation', 'moderation_blocked']);
 
+/** It must not be carried out twice: a completion that is kept would be there twice. */
+export const isKept = ({ request }: Call): boolean => request.raw['store'] === true;
+
 export function verdictOf(error: GatewayError, call: Call, { onContentFilter }: { readonly onContentFilter: boolean }): Verdict {
   // in whichever words: a provider's own envelope has the same code
   if (error.code === 'context_length_exceeded') return 'larger';
@@ -31,8 +34,8 @@ export function verdictOf(error: GatewayError, call: Call, { onContentFilter }: 
       return error.retryable ? 'again' : 'final';
     case 'upstream':
     case 'upstream_timeout':
-      // it may have been carried out all the same, and a completion that is kept would be there twice
-      return call.request.raw['store'] === true ? 'final' : 'again';
+      // it may have been carried out all the same
+      return isKept(call) ? 'final' : 'again';
     default:
       return error.retryable ? 'again' : 'final';
   }
