@@ -151,3 +151,33 @@ test('prober: switched off, or closed, it asks nobody, and the next request is t
   closed.pass(1000);
   assert.deepEqual([closed.calls.length, closed.probed.length], [0, 0]);
 });
+
+test('prober: a model that does not exist is not asked for again and again', async () => {
+  const unknown = new GatewayError('reported', 'No such model.', {
+    reported: { status: 404, type: 'invalid_request_error', code: 'model_not_found' },
+  });
+  using one = world(() => Promise.reject(unknown));
+  one.fail();
+  one.pass(1000);
+  await one.until(1);
+  for (let turns = 0; turns < 10; turns++) await Promise.resolve();
+  one.pass(3_600_000);
+  assert.equal(one.calls.length, 1);
+});
+
+test('prober: names that clients make up are probed in bounded number', async () => {
+  using one = world(() => Promise.resolve(WHOLE));
+  const asked: string[] = [];
+  const settings = { ...DEFAULT_BREAKER, probeMs: 1000 };
+  const prober = createProber({
+    health: createHealthBook({ settings, now: () => 0 }),
+    find: async (key) => void asked.push(key),
+    withinMs: () => 1000,
+    now: () => 0,
+    probed: () => undefined,
+  });
+  for (let made = 0; made < 5000; made++) prober.heed({ key: `p/made-up-${made}`, state: 'open', forMs: 10, reason: 'broken' });
+  one.pass(10);
+  assert.equal(asked.length, 256);
+  prober.close();
+});

@@ -24,6 +24,9 @@ export interface Prober {
   close(): void;
 }
 
+/** Keys come from clients where a provider takes any model's name: those beyond this many are left to the clients. */
+const MOST_PROBED = 256;
+
 export function createProber(parts: ProberParts): Prober {
   const timers = new Map<string, NodeJS.Timeout>();
   const ending = new AbortController();
@@ -34,14 +37,15 @@ export function createProber(parts: ProberParts): Prober {
   };
   const probeIn = (key: string, ms: number): void => {
     forget(key);
-    if (ending.signal.aborted) return;
+    if (ending.signal.aborted || timers.size >= MOST_PROBED) return;
     timers.set(key, setTimeout(() => void look(key), ms).unref());
   };
   const look = async (key: string): Promise<void> => {
     timers.delete(key);
     try {
-      const waitMs = await probe(key, parts, ending.signal);
-      if (waitMs !== undefined) probeIn(key, waitMs);
+      const next = await probe(key, parts, ending.signal);
+      if (next === 'never') forget(key);
+      else if (next !== undefined) probeIn(key, next);
     } catch (cause) {
       parts.probed(key, toGatewayError(cause));
     }
@@ -63,8 +67,18 @@ export function createProber(parts: ProberParts): Prober {
 /** The shortest question and the shortest answer there are. */
 const QUESTION = { messages: [{ role: 'user', content: 'Hi' }], max_completion_tokens: 1 };
 
-/** Sends one request to the target and settles it in the books. Gives how long to wait where it rests for longer than was thought. */
-async function probe(key: string, { health, find, withinMs, now, probed }: ProberParts, ending: AbortSignal): Promise<number | undefined> {
+/** There is no such model, and asking again and again would not bring it about: somebody may have misspelt a name. */
+const isUnknown = ({ kind, status }: GatewayError): boolean => kind === 'model_not_found' || status === 404;
+
+/**
+ * Sends one request to the target and settles it in the books. Gives how long to wait where it rests for longer than was
+ * thought; `never` where there is no point in another one.
+ */
+async function probe(
+  key: string,
+  { health, find, withinMs, now, probed }: ProberParts,
+  ending: AbortSignal,
+): Promise<number | 'never' | undefined> {
   const ms = withinMs();
   const target = ms > 0 ? await find(key) : undefined;
   if (!target || ending.aborted) return undefined;
@@ -90,6 +104,7 @@ async function probe(key: string, { health, find, withinMs, now, probed }: Probe
     if (error.kind === 'cancelled') ticket.cancel();
     else ticket.fail(error);
     probed(key, error);
+    if (isUnknown(error)) return 'never';
   } finally {
     clearTimeout(timer);
   }
