@@ -60,7 +60,7 @@ interface Shown {
 function shown(targets: ReadonlyMap<string, TargetState>, names: BoundedNames): ReadonlyMap<string, Shown> {
   const byLabel = new Map<string, Shown>();
   for (const [key, { state, inFlight, latencyMs }] of targets) {
-    const label = names.label(key, latencyMs !== undefined || state !== 'closed');
+    const label = names.label(key, latencyMs !== undefined ? 'answered' : state !== 'closed' ? 'failed' : 'none');
     const known = byLabel.get(label);
     if (!known) byLabel.set(label, { state: STATES[state], inFlight });
     else Object.assign(known, { state: Math.max(known.state, STATES[state]), inFlight: known.inFlight + inFlight });
@@ -94,13 +94,13 @@ export function registerEngines(registry: Registry, { engines }: Sources, names:
       registers: [registry],
       collect() {
         this.reset();
-        for (const engine of engines()) this.inc({ gen_ai_request_model: names.label(engine.id, true) }, value(engine));
+        for (const engine of engines()) this.inc({ gen_ai_request_model: names.label(engine.id, 'answered') }, value(engine));
       },
     });
   };
   const counter = (name: string, help: string, kindsOf: (engine: EngineState) => Readonly<Record<string, number>>): void => {
     const totalsOf = (engine: EngineState) =>
-      Object.entries(kindsOf(engine)).map(([kind, total]) => [[names.label(engine.id, true), kind], total] as const);
+      Object.entries(kindsOf(engine)).map(([kind, total]) => [[names.label(engine.id, 'answered'), kind], total] as const);
     readCounter(registry, { name, help, labels: ['gen_ai_request_model', 'kind'] }, () => engines().flatMap(totalsOf));
   };
   gauge('parlance_engine_loaded', 'Is the model in memory? 1 where it is, 0 where it was.', ({ loaded }) => Number(loaded));

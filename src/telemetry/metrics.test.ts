@@ -187,6 +187,27 @@ test('metrics: beyond 500 names that are real, the rest are together; those that
   assert.equal(total(read, 'parlance_target_breaker_state', { target: 'other' }), 2, 'the worst of them');
 });
 
+test('metrics: names that a client makes up while a provider is away take no labels from those that answer later', async () => {
+  const { observe, scrape } = fixture();
+  const error = new GatewayError('upstream', 'could not be reached');
+  for (let i = 0; i < 2000; i++) {
+    const asked = attempt({ target: `acme/made-up-${i}`, outcome: 'failed', error });
+    delete asked.firstOutputAt;
+    observe(request({ model: `made-up-${i}`, error }, [asked]));
+  }
+  for (let i = 0; i < 300; i++) observe(request({ model: `real-${i}` }, [attempt({ target: `acme/real-${i}` })]));
+  observe(request({ model: 'made-up-7' }, [attempt({ target: 'acme/made-up-7' })]));
+  const read = await scrape();
+  for (const [name, label, prefix] of [
+    ['parlance_requests_total', 'gen_ai_request_model', ''],
+    ['parlance_attempts_total', 'target', 'acme/'],
+  ] as const) {
+    const values = new Set(labelValues(read, name, label));
+    assert.ok(values.has(`${prefix}real-299`) && values.has(`${prefix}made-up-7`));
+    assert.equal([...values].filter((value) => value.startsWith(`${prefix}made-up`)).length, MOST_NAMES / 5);
+  }
+});
+
 test('metrics: a name may hold anything and stays one label', async () => {
   const { observe, scrape } = fixture();
   const name = 'a"b\\c\nd{e="f"},é\ud800';

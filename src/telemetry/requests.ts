@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import type { Attempt } from '../core/call.ts';
 import { GAP_BOUNDS } from '../core/gaps.ts';
 import type { FinishedRequest, Observe } from '../gateway/ports.ts';
-import type { BoundedNames } from './bounded-names.ts';
+import type { BoundedNames, Proof } from './bounded-names.ts';
 import { attemptOutcome, outcomeOf } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import { createCounter, createHistogram } from './series.ts';
@@ -118,7 +118,7 @@ export function createRequestCounts(registry: Registry, { models, targets }: Req
     if (!attempt.outcome) return;
     const provider = attempt.provider ?? 'local';
     const outcome = attemptOutcome(attempt.outcome, error);
-    to.attempts.add([targets.label(target, isReal(attempt)), provider, reason, outcome]);
+    to.attempts.add([targets.label(target, proofOf(attempt)), provider, reason, outcome]);
     if (endedAt !== undefined) to.attempt.observe([model, provider, outcome === 'ok' ? '' : outcome], (endedAt - startedAt) / 1000);
     if (!usage) return;
     const labels = [model, provider];
@@ -146,7 +146,7 @@ export function createRequestCounts(registry: Registry, { models, targets }: Req
     observe(request) {
       const { route, trace, error, sent } = request;
       const outcome = outcomeOf(error, sent);
-      const model = request.model === undefined ? '' : models.label(request.model, wasFound(request));
+      const model = request.model === undefined ? '' : models.label(request.model, proofOfModel(request));
       const last = trace.answeredBy ?? trace.attempts.at(-1);
       const provider = last ? (last.provider ?? 'local') : '';
       to.requests.add([route, model, provider, outcome]);
@@ -174,10 +174,13 @@ function reasonOf(attempts: readonly Attempt[], at: number): Tried['reason'] {
 }
 
 /** Did its target know the model? Providers that take any name find out only when they are asked. */
-function isReal({ firstOutputAt, error }: Attempt): boolean {
-  return firstOutputAt !== undefined || (error !== undefined && (error.retryable || error.status >= 500));
+function proofOf({ firstOutputAt, error }: Attempt): Proof {
+  if (firstOutputAt !== undefined) return 'answered';
+  return error !== undefined && (error.retryable || error.status >= 500) ? 'failed' : 'none';
 }
 
-function wasFound({ trace: { cache, attempts }, error }: FinishedRequest): boolean {
-  return cache === 'hit' || (cache === 'shared' && !error) || attempts.some(isReal);
+function proofOfModel({ trace: { cache, attempts }, error }: FinishedRequest): Proof {
+  if (cache === 'hit' || (cache === 'shared' && !error)) return 'answered';
+  const proofs = attempts.map(proofOf);
+  return proofs.find((proof) => proof === 'answered') ?? proofs.find((proof) => proof === 'failed') ?? 'none';
 }
