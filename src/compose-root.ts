@@ -85,12 +85,12 @@ export async function startServer({
     createDirectory({
       accounts: store.accounts,
       now,
-      clock: Date.now,
+      clock: () => Date.now(),
       outageMs: started.data?.outageMs ?? 0,
       failed: (cause) => log.error({ err: cause }, 'the database does not answer: keys that are known go on to work for a while'),
     });
   const administration =
-    store && directory && createAdministration({ accounts: store.accounts, clock: Date.now, changed: directory.changed });
+    store && directory && createAdministration({ accounts: store.accounts, clock: () => Date.now(), changed: directory.changed });
   const ledger = store && (await openLedger(started, { store, log, now }));
   const lasting: Lasting = { started, log, http, fetcher, manager, health, admission, directory, ledger, attempts };
 

@@ -29,7 +29,7 @@ export function createGate({ isDraining, directory }: GateParts): Gate {
     // a list of keys belongs to one configuration
     const known = authenticators.get(keys);
     if (known) return known;
-    const made = createAuthenticator({ keys, requireKey, directory, clock: Date.now });
+    const made = createAuthenticator({ keys, requireKey, directory, clock: () => Date.now() });
     authenticators.set(keys, made);
     return made;
   };

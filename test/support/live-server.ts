@@ -83,11 +83,13 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
     const body = (await (await fetch(`${url}/ready`)).json()) as { engines: readonly EngineStatus[] };
     return body.engines;
   };
-  const close = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     await server.close();
     await store?.close();
     await rm(home, { recursive: true, force: true });
   };
+  let ending: Promise<void> | undefined;
+  const close = (): Promise<void> => (ending ??= end());
   return {
     url,
     port: Number(new URL(url).port),
