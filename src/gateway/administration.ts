@@ -301,9 +301,12 @@ interface Step<T> {
 
 /** Stands for what something is now; another one once it is changed. When a key was used last is no change of it. */
 export function tagOf(entity: object): string {
-  const text = JSON.stringify({ ...entity, lastUsedAt: undefined }, (_name, value: unknown) =>
-    typeof value === 'bigint' ? String(value) : value,
-  );
+  const text = JSON.stringify({ ...entity, lastUsedAt: undefined }, (_name, value: unknown) => {
+    if (typeof value === 'bigint') return String(value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    // in one order, whoever put it together
+    return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
+  });
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 

@@ -9,7 +9,7 @@ import { integer, maybe, nullable } from '../../protocols/openai-chat/schema-kit
 /** Longest name, owner, note or pattern. */
 const TEXT = { minLength: 1, maxLength: 200 };
 /** Longest id of an end user; those of requests may be longer, and nothing can be said of them. */
-export const LONGEST_ID = 512;
+export const LONGEST_ID = 400;
 
 const limit = (description: string) => maybe(integer({ minimum: 1 }), { description });
 
