@@ -282,7 +282,11 @@ const targets = [
   ...(['upstream', 'upstream_timeout', 'overloaded', 'internal', 'insufficient_quota', 'model_not_found'] as const).map((kind) =>
     error(kind),
   ),
-  ...[401, 402, 403, 404, 408, 425].map((status) => reported(status)),
+  ...[401, 402, 408, 425].map((status) => reported(status)),
+  ...['model_not_found', 'DeploymentNotFound'].map(
+    (code) => new GatewayError('reported', 'No.', { reported: { status: 404, type: 't', code } }),
+  ),
+  new GatewayError('reported', 'No.', { reported: { status: 404, type: 'not_found_error', code: null } }),
 ];
 for (const of of targets) {
   test(`health: ${of.kind} (${of.status}) counts against the target`, () => {
@@ -308,6 +312,22 @@ for (const of of clients) {
     pass(10_000);
     failures(book, 1, of);
     assert.equal(book.of('a').state, 'closed', 'as a probe it closes');
+  });
+}
+
+for (const status of [403, 404]) {
+  test(`health: a ${status} that may be about the request says neither good nor bad`, () => {
+    const { book, pass } = desk();
+    failures(book, 20, reported(status));
+    assert.equal(book.of('a').state, 'closed');
+    failures(book, 4);
+    failures(book, 1, reported(status));
+    failures(book, 1);
+    assert.equal(book.of('a').state, 'open');
+    pass(10_000);
+    failures(book, 1, reported(status));
+    assert.equal(book.of('a').state, 'half-open', 'the next request is the probe');
+    assert.equal(book.of('a').inFlight, 0);
   });
 }
 
