@@ -33,6 +33,8 @@ const OPEN_WITHIN_MS = 15_000;
  * once.
  */
 const CHECKPOINT_PAGES = 8_000;
+/** The -wal file grows while a reader takes long; afterwards it is cut to this. */
+const MOST_WAL_BYTES = 64 * 1024 * 1024;
 
 /** Another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
@@ -45,7 +47,8 @@ export function openConnection({ file, waitMs, write }: ConnectionOptions): Conn
   const db = new DatabaseSync(file, { timeout: waitMs, enableForeignKeyConstraints: true });
   try {
     becomeWal(db);
-    db.exec(`pragma synchronous = normal; pragma cache_size = -32000; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    db.exec('pragma synchronous = normal; pragma cache_size = -32000');
+    db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}; pragma journal_size_limit = ${MOST_WAL_BYTES}`);
     if (!write) db.exec('pragma query_only = on');
   } catch (error) {
     db.close();
