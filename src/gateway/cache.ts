@@ -87,7 +87,7 @@ export function cached({ settings, now, failed }: CacheParts): Layer {
 
     /** The answer of a call that runs already, or that of a new one that others may join. */
     const share = async (call: Call, { key, calls }: Sharing): Promise<Reply> => {
-      for (;;) {
+      for (let failures = 0; ;) {
         const hit = find(key, call);
         if (hit) return hit;
         const running = calls.join(key, call);
@@ -96,9 +96,10 @@ export function cached({ settings, now, failed }: CacheParts): Layer {
         try {
           const reply = await running;
           return { ...reply, ignored: forCall(ofAnswer(reply.ignored), call) };
-        } catch {
-          // the failure is told to the one whose call it was; the first of the others who comes here makes the next one
+        } catch (cause) {
+          // the first of those who waited makes one more call, for all of them: one each would keep the last waiting for ever
           call.signal.throwIfAborted();
+          if (++failures === CALLS_TO_WAIT_FOR) throw cause;
         }
       }
     };
@@ -113,6 +114,9 @@ export function cached({ settings, now, failed }: CacheParts): Layer {
     return handler;
   };
 }
+
+/** Of others, before their failure is taken for one's own. */
+const CALLS_TO_WAIT_FOR = 2;
 
 interface Sharing {
   readonly key: string;
