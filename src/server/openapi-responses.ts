@@ -34,6 +34,7 @@ export const headers: Readonly<Record<string, Json>> = {
     description: 'To how many tokens the answer was limited because of a budget. Absent where it was not.',
     schema: { type: 'integer', minimum: 1 },
   },
+  etag: { description: 'Stands for what it is now; for `If-Match`.', schema: text },
   'retry-after': { description: 'Seconds to wait before the next try, at least 1.', schema: { type: 'integer', minimum: 1 } },
   'retry-after-ms': { description: 'The same in milliseconds.', schema: whole },
   'x-should-retry': { description: '`false` where another try cannot help. The SDKs heed it.', schema: { enum: ['true', 'false'] } },
@@ -91,15 +92,22 @@ const failures: Readonly<Record<string, Failure>> = {
   },
   Forbidden: {
     status: 403,
-    description: 'The key may not use this model.',
-    cases: [['model_not_allowed', 'This key may not use the model.', 'model']],
+    description: 'The key may not do this, or not from here.',
+    cases: [
+      ['model_not_allowed', 'This key may not use the model.', 'model'],
+      ['project_disabled', 'The project of this API key is switched off.'],
+      ['address_not_allowed', 'This API key may not be used from the address 192.0.2.7.'],
+      ['role_not_allowed', 'This API key may only read.'],
+      ['user_blocked', 'Requests of this end user are refused.'],
+    ],
   },
   NotFound: {
     status: 404,
-    description: 'There is no such model, or no such path.',
+    description: 'There is no such thing, or no such path.',
     cases: [
       ['model_not_found', 'There is no such model. GET /v1/models lists those there are.', 'model'],
       ['unknown_url', 'There is nothing at this path.'],
+      ['not_found', 'There is no such key.'],
     ],
   },
   MethodNotAllowed: {
@@ -111,6 +119,12 @@ const failures: Readonly<Record<string, Failure>> = {
     status: 408,
     description: 'The request came too slowly.',
     cases: [['request_timeout', 'The request did not arrive in time.']],
+  },
+  Conflict: {
+    status: 409,
+    description: 'It has been changed meanwhile, or cannot be changed any more.',
+    headers: ['x-should-retry'],
+    cases: [['conflict', 'It has been changed meanwhile. Read it again, and change that.']],
   },
   TooLarge: {
     status: 413,

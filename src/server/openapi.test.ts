@@ -3,11 +3,13 @@ import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parseChatRequest } from '../protocols/openai-chat/accept.ts';
 import { ChatCompletionRequest } from '../protocols/openai-chat/schema.ts';
+import type { Administration } from '../gateway/administration.ts';
 import { chatExamples, openapiDocument } from './openapi.ts';
+import { admin } from './routes/admin.ts';
 
 interface Content {
   schema: object;
-  examples: Record<string, { value: unknown }>;
+  examples?: Record<string, { value: unknown }>;
 }
 interface Document {
   openapi: string;
@@ -48,7 +50,11 @@ test('openapi: every reference and every mapping leads somewhere', () => {
 
 test('openapi: the paths, the version, where the server is', () => {
   assert.match(document.openapi, /^3\.1/);
-  assert.deepEqual(Object.keys(document.paths), ['/v1/chat/completions', '/v1/models', '/v1/models/{model}', '/health', '/ready']);
+  const paths = Object.keys(document.paths);
+  assert.deepEqual(
+    paths.filter((path) => !path.startsWith('/admin/v1/')),
+    ['/v1/chat/completions', '/v1/models', '/v1/models/{model}', '/health', '/ready'],
+  );
   assert.equal(document.servers[0]?.url, '/');
   const elsewhere = openapiDocument({ version: '1.2.3', baseUrl: 'http://127.0.0.1:1' }) as unknown as Document;
   assert.equal(elsewhere.servers[0]?.url, 'http://127.0.0.1:1');
@@ -72,7 +78,7 @@ test('openapi: every example holds to its schema', () => {
   let seen = 0;
   for (const { schema, examples } of contents.flatMap((content) => Object.values(content ?? {}))) {
     const validate = ajv.compile(resolve(schema));
-    for (const [name, { value }] of Object.entries(examples)) {
+    for (const [name, { value }] of Object.entries(examples ?? {})) {
       assert.ok(validate(value), `${name}: ${JSON.stringify(validate.errors)}`);
       seen++;
     }
@@ -92,4 +98,13 @@ test('openapi: operation ids are there and differ', () => {
   const ids = Object.values(document.paths).flatMap((path) => Object.values(path).map((one) => one.operationId));
   assert.equal(new Set(ids).size, ids.length);
   assert.ok(ids.every((id) => id.length > 0));
+});
+
+test('openapi: what administrators may ask is described, all of it and nothing else', () => {
+  const routes = admin({ accounts: {} } as Administration).flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`));
+  const described = Object.entries(document.paths)
+    .filter(([path]) => path.startsWith('/admin/v1/'))
+    .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
+  const asRouted = described.map((one) => one.replace('{model}', '*').replace(/\{(\w+)\}/g, ':$1'));
+  assert.deepEqual(asRouted.sort(), routes.sort());
 });

@@ -1,6 +1,7 @@
 /** The description of the API, OpenAPI 3.1, made from the schemas that validate its requests. */
 import { ChatCompletion, ChatCompletionChunk, ErrorResponse, Model, ModelList } from '../protocols/openai-chat/schema-answers.ts';
 import { ChatCompletionRequest } from '../protocols/openai-chat/schema.ts';
+import { adminPaths } from './openapi-admin.ts';
 import { collectComponents } from './openapi-components.ts';
 import type { Json } from './openapi-components.ts';
 import { chatExamples, completionExample, modelExample, toolCallExample, chunkExamples } from './openapi-examples.ts';
@@ -38,6 +39,7 @@ export function openapiDocument({ version, baseUrl = '/' }: OpenApiOptions): Jso
     '/v1/chat/completions': { post: chatOperation(components.ref) },
     '/v1/models': { get: listOperation(components.ref) },
     '/v1/models/{model}': { get: modelOperation(components.ref) },
+    ...adminPaths(components.ref),
     '/health': { get: healthOperation() },
     '/ready': { get: readyOperation() },
   };
@@ -55,6 +57,7 @@ export function openapiDocument({ version, baseUrl = '/' }: OpenApiOptions): Jso
     tags: [
       { name: 'Chat', description: 'Conversations with a model.' },
       { name: 'Models', description: 'What this server can answer with.' },
+      { name: 'Administration', description: 'Projects, keys, end users and limits. For keys with the role `admin`.' },
       { name: 'Operation', description: 'For those who run the server.' },
     ],
     security: [{ bearer: [] }, {}],
