@@ -111,6 +111,9 @@ export async function startServer({
     version,
     current: () => runtime,
     ...(directory && administration ? { directory, administration } : {}),
+    ...(store && directory && ledger
+      ? { desk: { usage: store.usage, flush: ledger.flush, directory, counters: ledger.counters, clock: Date.now } }
+      : {}),
     ...(figures && metrics ? { observe: figures.observe, metrics } : {}),
   });
   const aside = metrics && (await listenAside(metrics, log));

@@ -131,12 +131,12 @@ function recordOf(tab: Tab, { attempt, number }: Numbered, { now, clock }: Books
     at: Math.floor(clock() - (now() - endedAt)),
     model: attempt.target,
     provider: attempt.provider,
-    promptTokens: usage.promptTokens,
-    completionTokens: usage.completionTokens,
-    cachedTokens: usage.cachedTokens,
-    cacheWriteTokens: usage.cacheWriteTokens ?? 0,
-    reasoningTokens: usage.reasoningTokens,
-    audioTokens: (usage.promptAudioTokens ?? 0) + (usage.completionAudioTokens ?? 0),
+    promptTokens: counted(usage.promptTokens),
+    completionTokens: counted(usage.completionTokens),
+    cachedTokens: counted(usage.cachedTokens),
+    cacheWriteTokens: counted(usage.cacheWriteTokens),
+    reasoningTokens: counted(usage.reasoningTokens),
+    audioTokens: counted(usage.promptAudioTokens) + counted(usage.completionAudioTokens),
     estimated,
     costNanos: cost ?? 0n,
     unpriced: cost === undefined,
@@ -199,5 +199,8 @@ export function endUserOf({ request: { safetyIdentifier, user } }: Call): string
 function targetOf({ targets }: Route, { target }: Attempt): Target | undefined {
   return targets.find(({ key }) => key === target)?.target;
 }
+
+/** Whatever a provider says: tokens are whole ones. */
+const counted = (tokens = 0): number => (Number.isSafeInteger(Math.ceil(tokens)) ? Math.max(0, Math.ceil(tokens)) : 0);
 
 const whole = (ms: number): number => Math.max(0, Math.round(ms));

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
 import { estimatePrompt } from './money.ts';
+import type { Chat } from './limited-testing.ts';
 import { END, endUserWith, keyWith, NOON, projectWith, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
 
 /** What the worst case of the standard request costs: its prompt at 1000 nano-dollars a token, and 100 tokens at 2000. */
@@ -22,6 +23,13 @@ async function refusal(work: Promise<unknown>): Promise<GatewayError> {
   return assert.fail('it was not refused');
 }
 
+/** Answers when it may. */
+const after =
+  (gate: Promise<void>): Chat =>
+  async (call) => {
+    await gate;
+    return whole()(call);
+  };
 const total = (nanos: bigint) => [{ period: 'total' as const, nanos }];
 const BUDGET = 'key/key_1/money/total';
 
@@ -29,7 +37,7 @@ test('limited: a budget holds the worst case while a request runs, and keeps wha
   const gate = Promise.withResolvers<void>();
   const world = worldOf({
     key: keyWith({ budgets: total(10n * WORST) }),
-    targets: { a: async (call) => (await gate.promise, whole()(call)) },
+    targets: { a: after(gate.promise) },
   });
   const running = world.ask();
   await new Promise(setImmediate);
@@ -46,7 +54,7 @@ test('limited: of many at once, as many are let in as fit, and none over', async
   const gate = Promise.withResolvers<void>();
   const world = worldOf({
     key: keyWith({ budgets: total(50n * WORST + WORST - 1n) }),
-    targets: { a: async (call) => (await gate.promise, whole()(call)) },
+    targets: { a: after(gate.promise) },
   });
   const all = Array.from({ length: 200 }, () =>
     world.ask().then(
@@ -172,7 +180,7 @@ test('limited: requests at once, given back however they end', async () => {
   const gate = Promise.withResolvers<void>();
   const world = worldOf({
     key: keyWith({ limits: { concurrent: 1 } }),
-    targets: { a: async (call) => (await gate.promise, whole()(call)) },
+    targets: { a: after(gate.promise) },
   });
   const first = world.ask();
   await new Promise(setImmediate);
@@ -235,7 +243,7 @@ test('limited: a shared call is charged to the one whose call it was, once', asy
   const world = worldOf({ cache: true, share: true, key: keyWith({ budgets: total(10n * WORST) }), targets: { a: stream } });
   const asked = [world.callOf({ stream: true }), world.callOf({ stream: true })];
   const replies = await Promise.all(asked.map((call) => world.handler(call)));
-  const read = replies.map((reply) => (reply.kind === 'stream' ? fold(reply.batches) : undefined));
+  const read = replies.map(async (reply) => (reply.kind === 'stream' ? fold(reply.batches) : undefined));
   gate.resolve();
   await Promise.all(read);
   assert.deepEqual(world.records.map(({ cache, costNanos }) => [cache, costNanos]).toSorted(), [

@@ -5,7 +5,9 @@ import type { MetricsSettings, ServerSettings } from '../config/settings.ts';
 import type { Handler, ModelCard, Principal } from '../core/call.ts';
 import type { Administration } from '../gateway/administration.ts';
 import type { Directory } from '../gateway/directory.ts';
+import type { MeParts } from '../gateway/me.ts';
 import type { Observe } from '../gateway/ports.ts';
+import type { UsageDesk } from './routes/admin-usage.ts';
 
 /** The models that there are now, for this caller. */
 export interface ModelDirectory {
@@ -49,6 +51,8 @@ export interface ServerParts {
   readonly directory?: Directory;
   /** Changes them. */
   readonly administration?: Administration;
+  /** What was used, and what is left; absent where nothing is kept. */
+  readonly desk?: UsageDesk & MeParts;
   /** Is told of every request when it is over. */
   readonly observe?: Observe;
   /** Absent: nobody may read any. */

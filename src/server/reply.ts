@@ -128,7 +128,7 @@ function openStream(exchange: Exchange, settings: ServerSettings): EventStream {
 }
 
 /** Until what was written has gone out, or the exchange is given up. A client that reads nothing for so long is cut off. */
-function roomToWrite(exchange: Exchange, timeoutMs: number): Promise<void> {
+export function roomToWrite(exchange: Exchange, timeoutMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const signal = exchange.signal();
   const settle = watchReader(exchange, timeoutMs);

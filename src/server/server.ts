@@ -17,6 +17,8 @@ import { chatCompletions } from './routes/chat-completions.ts';
 import { docs } from './routes/docs.ts';
 import { health } from './routes/health.ts';
 import { home } from './routes/home.ts';
+import { adminUsage } from './routes/admin-usage.ts';
+import { me } from './routes/me.ts';
 import { metrics } from './routes/metrics.ts';
 import { models } from './routes/models.ts';
 import { openapi } from './routes/openapi.ts';
@@ -109,6 +111,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     home(parts),
     ...metricsRoutes(parts, settings),
     ...(parts.administration ? admin(parts.administration) : []),
+    ...(parts.desk ? [me(parts.desk), ...adminUsage(parts.desk)] : []),
   ];
   const open = (request: FastifyRequest, reply: FastifyReply): Exchange => {
     const exchange = exchanges.open(request.raw, reply.raw, parts.current());
