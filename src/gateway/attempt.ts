@@ -56,6 +56,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     if (outcome === 'answered') ticket.succeed();
     // an engine of ours is started again when it breaks: there is no need to leave it alone
     else if (outcome === 'failed' && error && blamed && !isLocal(target)) ticket.fail(error);
+    else if (outcome === 'lost') ticket.lost();
     else ticket.cancel();
     ended(outcome, error);
     call.attempted?.(attempt);

@@ -331,6 +331,24 @@ for (const status of [403, 404]) {
   });
 }
 
+test('health: one that loses against another took at least so long; one that had no time to win says nothing', () => {
+  const { book, pass } = desk();
+  for (let at = 0; at < 20; at++) {
+    const ticket = enter(book);
+    ticket.firstOutput(100);
+    ticket.succeed();
+  }
+  const slow = enter(book);
+  const late = enter(book);
+  pass(50);
+  late.lost();
+  assert.equal(book.of('a').latencyMs, 100);
+  pass(450);
+  slow.lost();
+  const { latencyMs, inFlight, consecutiveFailures } = book.of('a');
+  assert.deepEqual([latencyMs, inFlight, consecutiveFailures], [200, 0, 0]);
+});
+
 test('health: a client that left says neither good nor bad', () => {
   const { book } = desk();
   failures(book, 4);

@@ -51,9 +51,9 @@ export interface TargetHealth {
 }
 
 /**
- * Leave to send one request. `succeed`, `fail` or `cancel`: the first of them settles, later calls do nothing.
- * `fail` is for a stream that breaks off after its first output too; `cancel` says neither good nor bad: the client left,
- * a hedge lost.
+ * Leave to send one request. `succeed`, `fail`, `cancel` or `lost`: the first of them settles, later calls do nothing.
+ * `fail` is for a stream that breaks off after its first output too; `cancel` says neither good nor bad: the client left.
+ * `lost` says that another one was faster: no fault, but so long it would have taken at least.
  */
 export interface Ticket {
   /** Its result decides whether the breaker closes. */
@@ -63,6 +63,7 @@ export interface Ticket {
   succeed(): void;
   fail(error: GatewayError): void;
   cancel(): void;
+  lost(): void;
 }
 
 export type Entry =
@@ -135,7 +136,7 @@ interface Kept {
   probe: Held | undefined;
 }
 
-type Outcome = 'good' | 'cancelled' | GatewayError;
+type Outcome = 'good' | 'cancelled' | 'lost' | GatewayError;
 
 interface Rules {
   spoke(ticket: Held, ms: number): void;
@@ -176,6 +177,10 @@ class Held implements Ticket {
 
   cancel(): void {
     this.#settle('cancelled');
+  }
+
+  lost(): void {
+    this.#settle('lost');
   }
 
   #settle(outcome: Outcome): void {
@@ -293,6 +298,11 @@ export function createHealthBook(given: { readonly settings: BreakerSettings; re
       kept.usedAt = at;
       if (kept.probe === ticket) kept.probe = undefined;
       if (outcome === 'cancelled') return;
+      if (outcome === 'lost') {
+        // without it, one that has become slow would look as quick as ever: those who are slow lose
+        if (at - ticket.since > (kept.latencies.average() ?? Infinity)) kept.latencies.add(at - ticket.since);
+        return;
+      }
       if (outcome === 'good') {
         kept.wholeMs = kept.wholeMs === undefined ? at - ticket.since : kept.wholeMs + 0.25 * (at - ticket.since - kept.wholeMs);
         good(ticket, at);
