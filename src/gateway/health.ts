@@ -354,13 +354,15 @@ export function createHealthBook(given: { readonly settings: BreakerSettings; re
   }
 
   /** How long nobody else may start there; undefined where somebody may. A probe that never ends makes way for another. */
-  function shutFor({ openUntil, openings, probe }: Kept, at: number, who: Asker): number | undefined {
+  function shutFor(kept: Kept, at: number, who: Asker): number | undefined {
+    const { openUntil, openings, probe } = kept;
     if (openUntil === undefined) return undefined;
     if (openUntil > at) return Math.ceil(openUntil - at);
     // it never failed: when the time that it asked for is over, there is nothing to find out
     if (openings === 0) return undefined;
     if (who === 'client' && at < openUntil + settings.probeMs) return PROBE_RUNS_MS;
-    return probe && at - probe.since < settings.maxCooldownMs ? PROBE_RUNS_MS : undefined;
+    // an answer may take minutes, and what rested for seconds should not be away for as long because of that
+    return probe && at - probe.since < cooldown(kept) ? PROBE_RUNS_MS : undefined;
   }
 
   function view(kept: Kept, at: number): TargetHealth {
