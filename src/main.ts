@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   serve: async () => (await import('./commands/serve.ts')).serve,
   chat: async () => (await import('./commands/chat.ts')).run,
   models: async () => (await import('./commands/models.ts')).run,
+  keys: async () => (await import('./commands/keys.ts')).run,
   doctor: async () => (await import('./commands/doctor.ts')).run,
   help: async () => help,
 };

@@ -79,6 +79,42 @@ export const MODELS: Page = {
   ],
 };
 
+export const KEYS: Page = {
+  name: 'keys',
+  summary: 'Make, list, rotate and revoke API keys',
+  usage: [
+    'keys [list] [--project PROJECT]',
+    'keys create --name NAME [flags]',
+    'keys create --admin',
+    'keys rotate ID [--grace SPAN]',
+    'keys revoke ID',
+  ],
+  text: 'Works on the database itself, whether a server runs or not; one that does knows within a second.\nA key is shown once, when it is made. docs/keys.md says more.',
+  flags: {
+    name: { value: 'NAME', about: 'create: what it is called' },
+    project: { value: 'PROJECT', about: 'create, list: the id or the name of a project. Default: the project default; list: all' },
+    owner: { value: 'OWNER', about: 'create: whose it is' },
+    role: { value: 'ROLE', about: 'create: member, read-only or admin. Default: member' },
+    admin: { about: 'create: the same as --role admin' },
+    models: { value: 'PATTERNS', about: 'create: models that it may use, as in "openai/*,smollm2*". Default: all' },
+    addresses: { value: 'RANGES', about: 'create: addresses from which it may be used, as in 192.0.2.0/24,::1. Default: any' },
+    limits: {
+      value: 'LIMITS',
+      about: 'create: NAME=NUMBER,…; requests-per-minute, requests-per-day, tokens-per-minute, tokens-per-day, concurrent',
+    },
+    budget: { value: 'BUDGETS', about: 'create: dollars by day, week, month or in all, as in month=25,day=2.50' },
+    expires: { value: 'WHEN', about: 'create: a span such as 90d, or a date such as 2027-01-31. Default: never' },
+    grace: { value: 'SPAN', about: 'rotate: how long the former secret works on, as in 30m or 24h. Default: 0s' },
+    json: { about: 'Print JSON' },
+    ...settingFlags(['data-dir']),
+  },
+  examples: [
+    ['keys create --admin', 'a key for the admin API'],
+    ['keys create --name ci --models "openai/*" --budget month=25 --limits requests-per-minute=60', ''],
+    ['keys rotate key_4f0c… --grace 24h', ''],
+  ],
+};
+
 export const DOCTOR: Page = {
   name: 'doctor',
   summary: 'Find out what is wrong with this machine or configuration',

@@ -263,6 +263,7 @@ export const CONFIG_FLAGS: Readonly<Record<string, string>> = {
   host: 'server.host',
   port: 'server.port',
   'models-dir': 'models.dir',
+  'data-dir': 'data.dir',
   'log-level': 'log.level',
   'log-format': 'log.format',
   strict: 'server.strict',
