@@ -41,7 +41,7 @@ export function createAdmission(atFirst: AdmissionSettings): Admission {
   };
   const take = async (call: Call): Promise<() => void> => {
     if (running + called >= maxInFlight) {
-      if (!(await line.wait([EVERYBODY], maxWaitMs, call.signal))) throw tooMany(running);
+      if ((await line.wait([EVERYBODY], maxWaitMs, call.signal)) === undefined) throw tooMany(running);
       called--;
       if (call.signal.aborted) callIn();
       call.signal.throwIfAborted();

@@ -68,6 +68,20 @@ test('attempts: nor against one whose answer nobody reads', async (t) => {
   assert.equal(health.of('a').inFlight, 0);
 });
 
+test('attempts: who is called to a target that rests by now tells the next in line, and nobody waits for nothing', async (t) => {
+  virtual(t);
+  const hold = Promise.withResolvers<Reply>();
+  const { answer, asked, newCall, health } = world({ a: [() => hold.promise] }, { more: { a: { maxInFlight: 1 } } });
+  const running = answer(newCall());
+  const waiting = [1, 2, 3].map(async () => answer(newCall()).catch((cause: unknown) => cause));
+  await new Promise(setImmediate);
+  health.apply({ key: 'a', state: 'open', forMs: 60_000, reason: 'elsewhere' });
+  hold.resolve(whole('done'));
+  await running;
+  for (const failure of await Promise.all(waiting)) assert.match(String(failure), /resting after failures/);
+  assert.deepEqual(asked, ['a']);
+});
+
 test('attempts: where all withhold their answers, who is named is the one whose answer goes out', async () => {
   const withheld = () => streamed(unfold(response('', 'content_filter')));
   const { answer, call, textOf } = world({ a: [withheld()], b: [withheld()] }, { policy: { onContentFilter: true } });

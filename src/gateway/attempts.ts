@@ -75,11 +75,16 @@ async function answer(work: Work): Promise<Reply> {
   const prospects = order.map((target): Prospect => ({ target, out: false, tried: false, notBefore: 0 }));
   let withheld: { readonly reply: Reply; readonly by: Attempt | undefined } | undefined;
   let failure: GatewayError | undefined;
+  /** Behind this target a place has become free while this request waited. */
+  let calledTo: string | undefined;
   for (let made = 0, rounds = 0; made < route.policy.attempts;) {
     const opened = open(work, prospects);
+    passOn(calledTo, opened, work);
+    calledTo = undefined;
     if (!('attempted' in opened)) {
       const again = await ready(opened, { work, prospects, failure, rounds });
-      if (!again) break;
+      if (again === false) break;
+      if (again !== true) calledTo = again;
       rounds++;
       continue;
     }
@@ -140,16 +145,24 @@ interface Waiting {
   readonly rounds: number;
 }
 
-/** Waits until a target may be asked (again); false where none will be soon enough. */
-async function ready({ busy, waitMs }: Closed, { work, prospects, rounds }: Waiting): Promise<boolean> {
+/** Who was called to a target and neither takes the place nor waits for it again leaves it to the next. */
+function passOn(key: string | undefined, opened: Opened | Closed, { line }: Work): void {
+  if (key === undefined) return;
+  const wanted = 'attempted' in opened ? [opened.prospect.target.key] : opened.busy;
+  if (!wanted.includes(key)) line.freed(key);
+}
+
+/** Waits until a target may be asked (again), and gives the one that was waited for in line; false where none will be soon enough. */
+async function ready({ busy, waitMs }: Closed, { work, prospects, rounds }: Waiting): Promise<string | boolean> {
   const { route, call, random, line, now, endsAt } = work;
   const { maxWaitMs } = route.policy;
   // a wait that the time for the whole request cuts short would end in a time-out, which says less than the failure
   const soon = waitMs !== undefined && waitMs <= maxWaitMs && now() + waitMs < endsAt;
-  if (!soon) return busy.length > 0 && line.wait(busy, maxWaitMs, call.signal);
+  if (!soon) return (busy.length > 0 && (await line.wait(busy, maxWaitMs, call.signal))) || false;
   // drawn on top: those who were told the same time must not all come back in the same moment
   const retryAt = now() + waitMs + random() * Math.min(maxWaitMs, FIRST_WAIT_MS * 2 ** rounds);
-  if (busy.length > 0 && (await line.wait(busy, retryAt - now(), call.signal))) return true;
+  const calledTo = busy.length > 0 ? await line.wait(busy, retryAt - now(), call.signal) : undefined;
+  if (calledTo !== undefined) return calledTo;
   // also where the line is too long to stand in
   const restMs = retryAt - now();
   if (restMs > 0) await pause(restMs, call.signal);

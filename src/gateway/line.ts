@@ -2,24 +2,26 @@
 
 export interface Line {
   /**
-   * Resolves true when a place behind one of these keys may be free, false when `ms` have passed or the line is too long
-   * to join. Rejects with the signal's reason.
+   * Resolves with the one of these keys behind which a place may be free, with undefined when `ms` have passed or the line
+   * is too long to join. Rejects with the signal's reason.
    */
-  wait(keys: readonly string[], ms: number, signal: AbortSignal): Promise<boolean>;
-  /** A place behind this key has become free: the first who waits for it is told. */
+  wait(keys: readonly string[], ms: number, signal: AbortSignal): Promise<string | undefined>;
+  /** A place behind this key has become free: the first who waits for it is told, and who does not take it says so here again. */
   freed(key: string): void;
   waiting(): number;
   /** From now on so many may wait; whoever waits already stays. */
   tune(longest: number): void;
 }
 
+type Wake = (key: string) => void;
+
 /** `atFirst` may wait: who would be one more is sent away at once. */
 export function createLine(atFirst: number): Line {
   let longest = atFirst;
-  const lines = new Map<string, Set<() => void>>();
+  const lines = new Map<string, Set<Wake>>();
   let waiting = 0;
 
-  const leave = (keys: readonly string[], wake: () => void): void => {
+  const leave = (keys: readonly string[], wake: Wake): void => {
     for (const key of keys) {
       const line = lines.get(key);
       line?.delete(wake);
@@ -30,8 +32,8 @@ export function createLine(atFirst: number): Line {
   return {
     async wait(keys, ms, signal) {
       signal.throwIfAborted();
-      if (waiting >= longest || ms <= 0) return false;
-      const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+      if (waiting >= longest || ms <= 0) return undefined;
+      const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
       // out of the line in the moment in which it is decided: nobody is told of a place who does not wait any more
       const over = (tell: () => void): void => {
         waiting--;
@@ -40,9 +42,9 @@ export function createLine(atFirst: number): Line {
         leave(keys, wake);
         tell();
       };
-      const wake = (): void => over(() => resolve(true));
+      const wake: Wake = (key) => over(() => resolve(key));
       const gone = (): void => over(() => reject(signal.reason as Error));
-      const timer = setTimeout(() => over(() => resolve(false)), ms);
+      const timer = setTimeout(() => over(() => resolve(undefined)), ms);
       for (const key of keys) {
         const line = lines.get(key) ?? new Set();
         lines.set(key, line.add(wake));
@@ -53,7 +55,7 @@ export function createLine(atFirst: number): Line {
     },
     freed(key) {
       const [first] = lines.get(key) ?? [];
-      first?.();
+      first?.(key);
     },
     waiting: () => waiting,
     tune(next) {
