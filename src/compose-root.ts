@@ -9,6 +9,7 @@ import { createDirectory } from './gateway/directory.ts';
 import { ensureDefaultProject } from './gateway/first-start.ts';
 import { createHealthBook, DEFAULT_BREAKER } from './gateway/health.ts';
 import type { BreakerSettings } from './gateway/health.ts';
+import { startRetention } from './gateway/retention.ts';
 import { createLine } from './gateway/line.ts';
 import type { HealthBus } from './gateway/ports.ts';
 import type { Store } from './gateway/store-ports.ts';
@@ -111,9 +112,7 @@ export async function startServer({
     version,
     current: () => runtime,
     ...(directory && administration ? { directory, administration } : {}),
-    ...(store && directory && ledger
-      ? { desk: { usage: store.usage, flush: ledger.flush, directory, counters: ledger.counters, clock: Date.now } }
-      : {}),
+    ...(store && directory && ledger ? { desk: { ...store, ...ledger, directory, clock: Date.now } } : {}),
     ...(figures && metrics ? { observe: figures.observe, metrics } : {}),
   });
   const aside = metrics && (await listenAside(metrics, log));
@@ -131,6 +130,14 @@ export async function startServer({
     probed: (id, error) => log.info({ target: id, ...(error ? { err: error } : {}) }, 'target probed'),
   });
   health.onChange(prober.heed);
+  const retention =
+    store &&
+    startRetention({
+      usage: store.usage,
+      keepMs: () => config.data?.retentionMs,
+      clock: Date.now,
+      failed: (cause) => log.error({ err: cause }, 'old records of usage could not be deleted'),
+    });
   // no request has been read yet: nothing is missed
   const bus = started.redis && (await openHealthBus(started.redis, log));
   if (bus) {
@@ -171,6 +178,7 @@ export async function startServer({
         prober.close();
         runtime.retire();
         await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close(), directory?.close()]);
+        await retention?.close();
         // last: what ended just now is charged and written down
         await ledger?.close();
       }

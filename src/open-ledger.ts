@@ -43,6 +43,7 @@ export async function openLedger({ data, redis }: Config, { store, log, now }: L
   return {
     counters,
     books,
+    completions: store.completions,
     line: createLine(Infinity),
     flush: writer.flush,
     async close() {

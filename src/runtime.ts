@@ -20,7 +20,9 @@ import { DEFAULT_POLICY } from './gateway/route.ts';
 import type { Route } from './gateway/route.ts';
 import { createCatalog, createRouteOf, routed } from './gateway/router.ts';
 import type { RouteDefaults } from './gateway/routes.ts';
-import type { CounterStore } from './gateway/store-ports.ts';
+import type { CompletionStore, CounterStore } from './gateway/store-ports.ts';
+import { stored } from './gateway/stored.ts';
+import { encodeResponse } from './protocols/openai-chat/response.ts';
 import { createLlamaBackend } from './providers/llama/backend.ts';
 import { createLibrary } from './providers/llama/library.ts';
 import type { EngineManager } from './providers/llama/manager.ts';
@@ -55,6 +57,7 @@ export interface Lasting {
 export interface Ledger {
   readonly counters: CounterStore;
   readonly books: Books;
+  readonly completions: CompletionStore;
   /** For money that others hold. */
   readonly line: Line;
 }
@@ -158,12 +161,14 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
 }
 
 /** What is counted before the cache is asked, and what is noted behind it; nothing where nothing is kept. */
-function layersOf({ limits, routing }: Config, { directory, ledger }: Lasting, routeOf: (call: Call) => Promise<Route>) {
+function layersOf({ limits, routing, data }: Config, { directory, ledger, log }: Lasting, routeOf: (call: Call) => Promise<Route>) {
   if (!directory || !ledger) return { counted: [], noted: [] };
-  const { counters, books, line } = ledger;
+  const { counters, books, line, completions } = ledger;
   const settings = { ...limits, maxWaitMs: routing.maxWaitMs, mostWaiting: routing.queue };
+  const failed = (cause: unknown): void => log.error({ err: cause }, 'a completion could not be kept');
+  const keeps = data?.storeCompletions === true ? [stored({ completions, encode: encodeResponse, clock: Date.now, failed })] : [];
   return {
-    counted: [limited({ counters, directory, books, routeOf, settings, line, clock: Date.now })],
+    counted: [...keeps, limited({ counters, directory, books, routeOf, settings, line, clock: Date.now })],
     noted: [metered(books)],
   };
 }

@@ -7,6 +7,7 @@ import type { Administration } from '../gateway/administration.ts';
 import type { Directory } from '../gateway/directory.ts';
 import type { MeParts } from '../gateway/me.ts';
 import type { Observe } from '../gateway/ports.ts';
+import type { CompletionStore } from '../gateway/store-ports.ts';
 import type { UsageDesk } from './routes/admin-usage.ts';
 
 /** The models that there are now, for this caller. */
@@ -52,7 +53,7 @@ export interface ServerParts {
   /** Changes them. */
   readonly administration?: Administration;
   /** What was used, and what is left; absent where nothing is kept. */
-  readonly desk?: UsageDesk & MeParts;
+  readonly desk?: UsageDesk & MeParts & { readonly completions: CompletionStore };
   /** Is told of every request when it is over. */
   readonly observe?: Observe;
   /** Absent: nobody may read any. */

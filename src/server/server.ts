@@ -23,6 +23,7 @@ import { metrics } from './routes/metrics.ts';
 import { models } from './routes/models.ts';
 import { openapi } from './routes/openapi.ts';
 import type { Route } from './routes/route.ts';
+import { storedCompletions } from './routes/stored-completions.ts';
 import { unroutedHandler } from './unrouted.ts';
 
 declare module 'fastify' {
@@ -111,7 +112,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     home(parts),
     ...metricsRoutes(parts, settings),
     ...(parts.administration ? admin(parts.administration) : []),
-    ...(parts.desk ? [me(parts.desk), ...adminUsage(parts.desk)] : []),
+    ...(parts.desk ? [me(parts.desk), ...storedCompletions(parts.desk.completions), ...adminUsage(parts.desk)] : []),
   ];
   const open = (request: FastifyRequest, reply: FastifyReply): Exchange => {
     const exchange = exchanges.open(request.raw, reply.raw, parts.current());
