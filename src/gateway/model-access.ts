@@ -1,7 +1,9 @@
-/** Which models a key may use: those that its own patterns and its project's allow, by the names the administrator knows them by. */
+/** Which models a key may use: those that its own patterns, its project's and its end user's allow, by the names the administrator knows them by. */
 import type { Call, Layer, ModelCard, Principal } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
-import type { Directory, Soon } from './directory.ts';
+import type { EndUser } from './accounts.ts';
+import { endUserOf } from './books.ts';
+import type { Account, Directory, Soon } from './directory.ts';
 import { matcher } from './model-names.ts';
 import type { Route } from './route.ts';
 import { modelNotFound } from './router.ts';
@@ -34,17 +36,21 @@ export function createModelAccess(catalog: Catalog, directory: Directory | undef
     return made;
   };
 
-  /** What restricts this caller; undefined where nothing does. */
-  const rulesOf = (principal: Principal): Soon<Allows | undefined> => {
-    if (!directory || principal.keyId === undefined) return undefined;
-    const account = directory.byKeyId(principal.keyId);
-    const join = (found: Awaited<typeof account>): Allows | undefined => {
-      if (!found) throw new GatewayError('invalid_api_key', 'The API key is not known here any more.');
-      const all = [found.key.models, found.project.models].filter((patterns) => patterns.length > 0).map(allowsOf);
+  /** What restricts this caller, and the end user that it asks for; undefined where nothing does. */
+  const rulesOf = ({ keyId, projectId }: Principal, user?: string): Soon<Allows | undefined> => {
+    if (!directory || keyId === undefined) return undefined;
+    const join = (account: Account | undefined, endUser: EndUser | undefined): Allows | undefined => {
+      if (!account) throw new GatewayError('invalid_api_key', 'The API key is not known here any more.');
+      const all = [account.key.models, account.project.models, endUser?.models ?? []]
+        .filter((patterns) => patterns.length > 0)
+        .map(allowsOf);
       if (all.length === 0) return undefined;
       return (name, targets) => all.every((allows) => allows(name, targets));
     };
-    return account instanceof Promise ? account.then(join) : join(account);
+    const account = directory.byKeyId(keyId);
+    const endUser = user === undefined || projectId === undefined ? undefined : directory.endUser(projectId, user);
+    if (!(account instanceof Promise) && !(endUser instanceof Promise)) return join(account, endUser);
+    return Promise.all([account, endUser]).then(([found, who]) => join(found, who));
   };
 
   const listed = async (allows: Allows | undefined): Promise<readonly ModelCard[]> => {
@@ -83,7 +89,7 @@ export function createModelAccess(catalog: Catalog, directory: Directory | undef
         return next(call);
       };
       return (call) => {
-        const rules = rulesOf(call.principal);
+        const rules = rulesOf(call.principal, endUserOf(call));
         return rules ? checked(call, rules) : next(call);
       };
     },

@@ -144,6 +144,18 @@ test('keys: models are those that key and project both allow, listed and answere
   assert.doesNotMatch(unknown.body.error.message, /large/, 'what the key may not use is not proposed either');
 });
 
+test('keys: an end user may use what is said of them, and no more than the key', async () => {
+  await using keyed = await startKeyed();
+  const { key } = await keyOf(keyed, { models: ['p/*'] });
+  await keyed.admin('PUT', '/projects/default/end_users/ada', { models: ['*small', 'q/*'] });
+  const as = async (model: string, who: Readonly<Record<string, string>>) => (await keyed.chat(key, model, who)).status;
+  assert.equal(await as('p/small', { user: 'ada' }), 200);
+  assert.equal(await as('p/large', { user: 'ada' }), 403);
+  assert.equal(await as('p/large', { user: 'bob' }), 200);
+  assert.equal(await as('p/large', { user: 'bob', safety_identifier: 'ada' }), 403);
+  assert.equal(await as('q/other', { user: 'ada' }), 403);
+});
+
 test('keys: a name that a client shortens is not allowed for the look of it', async () => {
   await using keyed = await startKeyed();
   const { key } = await keyOf(keyed, { models: ['sm*', 'other'] });
