@@ -6,6 +6,8 @@ import { ChatCompletionRequest } from '../protocols/openai-chat/schema.ts';
 import type { Administration } from '../gateway/administration.ts';
 import { chatExamples, openapiDocument } from './openapi.ts';
 import { admin } from './routes/admin.ts';
+import { adminUsage } from './routes/admin-usage.ts';
+import type { UsageDesk } from './routes/admin-usage.ts';
 
 interface Content {
   schema: object;
@@ -53,7 +55,16 @@ test('openapi: the paths, the version, where the server is', () => {
   const paths = Object.keys(document.paths);
   assert.deepEqual(
     paths.filter((path) => !path.startsWith('/admin/v1/')),
-    ['/v1/chat/completions', '/v1/models', '/v1/models/{model}', '/health', '/ready'],
+    [
+      '/v1/chat/completions',
+      '/v1/models',
+      '/v1/models/{model}',
+      '/v1/chat/completions/{id}',
+      '/v1/chat/completions/{id}/messages',
+      '/v1/me',
+      '/health',
+      '/ready',
+    ],
   );
   assert.equal(document.servers[0]?.url, '/');
   const elsewhere = openapiDocument({ version: '1.2.3', baseUrl: 'http://127.0.0.1:1' }) as unknown as Document;
@@ -101,7 +112,8 @@ test('openapi: operation ids are there and differ', () => {
 });
 
 test('openapi: what administrators may ask is described, all of it and nothing else', () => {
-  const routes = admin({ accounts: {} } as Administration).flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`));
+  const all = [...admin({ accounts: {} } as Administration), ...adminUsage({} as UsageDesk)];
+  const routes = all.flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`));
   const described = Object.entries(document.paths)
     .filter(([path]) => path.startsWith('/admin/v1/'))
     .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));

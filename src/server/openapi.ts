@@ -7,6 +7,7 @@ import type { Json } from './openapi-components.ts';
 import { chatExamples, completionExample, modelExample, toolCallExample, chunkExamples } from './openapi-examples.ts';
 import { CACHE_HEADER } from './cache-header.ts';
 import { failureComponents, failureRefs, headerRefs, headers, onAnswers, onEveryResponse } from './openapi-responses.ts';
+import { listStoredOperation, usagePaths } from './openapi-usage.ts';
 
 export { chatExamples } from './openapi-examples.ts';
 
@@ -36,9 +37,10 @@ export interface OpenApiOptions {
 export function openapiDocument({ version, baseUrl = '/' }: OpenApiOptions): Json {
   const components = collectComponents();
   const paths = {
-    '/v1/chat/completions': { post: chatOperation(components.ref) },
+    '/v1/chat/completions': { post: chatOperation(components.ref), get: listStoredOperation(components.ref) },
     '/v1/models': { get: listOperation(components.ref) },
     '/v1/models/{model}': { get: modelOperation(components.ref) },
+    ...usagePaths(components.ref),
     ...adminPaths(components.ref),
     '/health': { get: healthOperation() },
     '/ready': { get: readyOperation() },
@@ -57,6 +59,7 @@ export function openapiDocument({ version, baseUrl = '/' }: OpenApiOptions): Jso
     tags: [
       { name: 'Chat', description: 'Conversations with a model.' },
       { name: 'Models', description: 'What this server can answer with.' },
+      { name: 'Usage', description: 'What the key has left.' },
       { name: 'Administration', description: 'Projects, keys, end users and limits. For keys with the role `admin`.' },
       { name: 'Operation', description: 'For those who run the server.' },
     ],
