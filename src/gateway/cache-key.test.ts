@@ -4,7 +4,11 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { cacheKey, canonicalJson } from './cache-key.ts';
 
-const key = (body: Readonly<Record<string, unknown>>, tenant = 'a'): string => cacheKey({ tenant, body });
+const key = (body: Readonly<Record<string, unknown>>, tenant = 'a'): string => {
+  const made = cacheKey({ tenant, body });
+  assert.ok(made);
+  return made;
+};
 const BODY = { model: 'm', messages: [{ role: 'user', content: 'Hi' }] };
 
 test('cache key: the order of fields says nothing, at no depth', () => {
@@ -47,7 +51,7 @@ test('cache key: canonical JSON is the same for equal values and another for dif
     }),
     { numRuns: 500 },
   );
-  assert.deepEqual(JSON.parse(canonicalJson({ b: [1, { d: null, c: '\ud800é' }], a: [], '': {} })), {
+  assert.deepEqual(JSON.parse(canonicalJson({ b: [1, { d: null, c: '\ud800é' }], a: [], '': {} }) ?? ''), {
     '': {},
     a: [],
     b: [1, { c: '\ud800é', d: null }],
@@ -60,4 +64,13 @@ test('cache key: a body as deep as the settings allow has one too', () => {
   let deep: unknown = 1;
   for (let level = 0; level < 20_000; level++) deep = level % 2 === 0 ? [deep] : { deep };
   assert.equal(key({ deep }).length, 43);
+});
+
+test('cache key: a body of a few hundred thousand values has none, before they are all looked at', () => {
+  const many = 250_001;
+  const list = Array.from({ length: many }, () => 0);
+  const keys = Object.fromEntries(list.map((_, at) => [`k${at}`, 0]));
+  for (const body of [{ list }, { keys }, keys, { a: { b: [list] } }, { lists: [list.slice(many / 2), list.slice(many / 2)] }])
+    assert.equal(cacheKey({ tenant: 'a', body }), undefined);
+  assert.ok(cacheKey({ tenant: 'a', body: { list: list.slice(10) } }));
 });
