@@ -51,7 +51,7 @@ export async function measureAll(usage: UsageStore, rounds: number): Promise<rea
   await measure('in the middle, by its cursor', () => page({}, { cursor }), 50);
 
   const fresh = [...recordsOf(500 * rounds, 500)].map((batch, at) =>
-    batch.map((record) => ({ ...record, id: `fresh_${at}_${record.id}`, at: UNTIL + at })),
+    batch.map((record) => ({ ...record, id: `fresh_${performance.timeOrigin}_${at}_${record.id}`, at: UNTIL + at })),
   );
   await measure('500 records more, in one transaction', () => usage.add(fresh.pop() ?? []));
   await measure('the oldest 1,000 deleted', () => usage.prune(UNTIL - 60 * DAY_MS, 1_000));
