@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { loadConfig } from '../config.ts';
+
+const home = mkdtempSync(join(tmpdir(), 'parlance-config-'));
+after(() => rmSync(home, { recursive: true }));
+const file = join(home, 'parlance.yaml');
+
+const load = (yaml: string, env: Readonly<Record<string, string>> = {}) => {
+  writeFileSync(file, yaml);
+  return loadConfig({ file, env, flags: {} });
+};
+
+test('config: limits, prices and what is kept, where nothing is said', () => {
+  const { limits, prices, data } = load('');
+  assert.deepEqual(limits, { onTightBudget: 'refuse', answerTokens: 4096 });
+  assert.deepEqual(prices, { overrides: {}, local: { input: 0, output: 0 }, unpriced: 'allow' });
+  assert.deepEqual([data?.retentionMs, data?.storeCompletions], [undefined, true]);
+});
+
+test('config: prices of one’s own, in the file and the environment', () => {
+  const yaml =
+    'prices: {overrides: {"p/*": {input: 1, output: 2.5, cachedInput: null, tiers: [{above: 200000, input: 2}]}}, unpriced: refuse}';
+  const { prices } = load(yaml, { PARLANCE_PRICES_LOCAL: '{"input":0.1,"output":0.2}' });
+  assert.deepEqual(prices.overrides, { 'p/*': { input: 1, output: 2.5, tiers: [{ above: 200_000, input: 2 }] } });
+  assert.deepEqual([prices.local, prices.unpriced], [{ input: 0.1, output: 0.2 }, 'refuse']);
+});
+
+test('config: a price has both ends and no others', () => {
+  assert.throws(() => load('prices: {overrides: {a: {input: 1}}}'), /prices\.overrides\.a: must have "output"/);
+  assert.throws(
+    () => load('prices: {overrides: {a: {input: 1, output: 1, outputs: 1}}}'),
+    /outputs: unknown setting, did you mean "output"\?/,
+  );
+  assert.throws(() => load('prices: {overrides: {a: {input: -1, output: 1}}}'), /input: must be a number/);
+  assert.throws(() => load('prices: {local: {inputs: 1}}'), /prices\.local\.inputs/);
+});
+
+test('config: how long records are kept', () => {
+  assert.equal(load('data: {retention: 400d}').data?.retentionMs, 400 * 86_400_000);
+  assert.equal(load('data: {retention: "off"}').data?.retentionMs, undefined);
+  for (const wrong of ['0d', '12h', '400', 'd']) {
+    assert.throws(() => load(`data: {retention: "${wrong}"}`), /data\.retention: must be off or a number of days such as 90d/);
+  }
+});
