@@ -61,7 +61,8 @@ const CASES = NAMED.flatMap(([name, provider, fault], at) =>
 const BY_ID = new Map(CASES.map((one) => [one.id, one]));
 
 const routeOf = ({ id, provider, targets }: Case): RouteSettings => ({
-  targets: [`${provider}/${id}`, ...(targets === 'two' ? ['good/m'] : [])],
+  // all cases share the healthy one: a moment in which the machine is busy must not send it to rest for all
+  targets: [`${provider}/${id}`, ...(targets === 'two' ? [{ model: 'good/m', timeouts: { firstOutput: '6s', idle: '6s' } }] : [])],
   strategy: 'ordered',
   attempts: ATTEMPTS,
   maxWait: '200ms',
