@@ -186,10 +186,12 @@ async function daySums(db: Kysely<Schema>, { filter, days, columns }: Question &
   const where = [sql`1 = 1`, ...conditionsOf(filter).map(([column, value]) => sql`${sql.ref(column)} = ${value}`)];
   if (days.from !== undefined) where.push(sql`day >= ${BigInt(days.from)}`);
   if (days.to !== undefined) where.push(sql`day < ${BigInt(days.to)}`);
-  const keys = columns.map((column) => sql.ref(column));
+  // as expressions: SQLite would rather jump about in an index whose order the groups have than read the days asked for in one go
+  const keys = columns.map((column) => (column === 'day' ? sql.ref(column) : sql`coalesce(${sql.ref(column)}, '')`));
+  const named = keys.map((key, at) => sql`${key} as ${sql.ref(columns[at] ?? '')}`);
   const grouped = keys.length > 0 ? sql` group by ${sql.join(keys)}` : sql``;
   const found =
-    await sql<Found>`select ${sql.join([...keys, ...sums])} from ${table} where ${sql.join(where, sql` and `)}${grouped}`.execute(db);
+    await sql<Found>`select ${sql.join([...named, ...sums])} from ${table} where ${sql.join(where, sql` and `)}${grouped}`.execute(db);
   return found.rows;
 }
 
