@@ -8,6 +8,9 @@ import { createLine } from './gateway/line.ts';
 import type { CounterStore, Store } from './gateway/store-ports.ts';
 import type { Ledger } from './runtime.ts';
 
+/** What requests that just ended have to be settled. */
+const LAST_SETTLEMENTS_MS = 1000;
+
 export interface LedgerParts {
   readonly store: Store;
   readonly log: Logger;
@@ -47,6 +50,7 @@ export async function openLedger({ data, redis }: Config, { store, log, now }: L
     line: createLine(Infinity),
     flush: writer.flush,
     async close() {
+      await books.quiet(LAST_SETTLEMENTS_MS);
       await counters.close();
       await writer.close();
     },

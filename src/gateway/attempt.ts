@@ -83,14 +83,13 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   if (call.signal.aborted) left();
   else call.signal.addEventListener('abort', left, { once: true });
 
-  const tooLate = new GatewayError(
-    'upstream_timeout',
-    `The model gave no output within ${shown(firstOutputMs)} (time-out for the first output).`,
-  );
+  // made when it is needed: an error's stack costs more than the rest of an attempt
+  const tooLate = (): GatewayError =>
+    new GatewayError('upstream_timeout', `The model gave no output within ${shown(firstOutputMs)} (time-out for the first output).`);
   const reached = (): void => {
     attempt.reached = true;
   };
-  const timer = firstOutputMs > 0 ? setTimeout(() => control.abort(tooLate), firstOutputMs) : undefined;
+  const timer = firstOutputMs > 0 ? setTimeout(() => control.abort(tooLate()), firstOutputMs) : undefined;
   const work = async (): Promise<Reply> => {
     try {
       const reply = await unlessAborted(backend.chat({ ...call, signal: control.signal, reached }, target.target), control.signal);
@@ -115,16 +114,17 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   function watched(batches: AsyncIterable<Batch>): AsyncIterable<Batch> {
     const inner = batches[Symbol.asyncIterator]();
     waitingSince = undefined;
-    const silent = new GatewayError(
-      'upstream_timeout',
-      `The model fell silent for ${shown(idleMs)} in the middle of its answer (time-out between two outputs).`,
-    );
+    const silent = (): GatewayError =>
+      new GatewayError(
+        'upstream_timeout',
+        `The model fell silent for ${shown(idleMs)} in the middle of its answer (time-out between two outputs).`,
+      );
 
     /** One timer for the whole stream: it looks whether the silence it was set for has come about. */
     const look = (): void => {
       if (attempt.outcome) return;
       const waited = waitingSince === undefined ? 0 : now() - waitingSince;
-      if (waited >= idleMs) return control.abort(silent);
+      if (waited >= idleMs) return control.abort(silent());
       idle = setTimeout(look, idleMs - waited);
     };
     if (idleMs > 0 && !attempt.outcome) idle = setTimeout(look, idleMs);

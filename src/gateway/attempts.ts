@@ -274,11 +274,9 @@ function withDeadline(outer: AbortSignal, wholeMs: number): { signal: AbortSigna
   };
   if (outer.aborted) forward();
   outer.addEventListener('abort', forward, { once: true });
-  const late = new GatewayError(
-    'upstream_timeout',
-    `The answer was not complete within ${shown(wholeMs)} (time-out for the whole request).`,
-  );
-  if (!outer.aborted) timer = setTimeout(() => control.abort(late), wholeMs);
+  const late = (): GatewayError =>
+    new GatewayError('upstream_timeout', `The answer was not complete within ${shown(wholeMs)} (time-out for the whole request).`);
+  if (!outer.aborted) timer = setTimeout(() => control.abort(late()), wholeMs);
   const done = (): void => {
     clearTimeout(timer);
     outer.removeEventListener('abort', forward);

@@ -51,10 +51,14 @@ export interface Books {
   of(call: Call): Tab | undefined;
   /** Charges and writes down what was used. Once: called again, it waits for the first time. Never rejects. */
   close(tab: Tab): Promise<void>;
+  /** Resolves when no tab is open, or after so many milliseconds. */
+  quiet(withinMs: number): Promise<void>;
 }
 
 export function createBooks(parts: BooksParts): Books {
   const tabs = new WeakMap<Call['trace'], Tab>();
+  const open = new Set<Tab>();
+  let whenQuiet: (() => void) | undefined;
 
   const close = async (tab: Tab): Promise<void> => {
     let records: readonly UsageRecord[] = [];
@@ -66,6 +70,8 @@ export function createBooks(parts: BooksParts): Books {
       parts.failed(cause);
     }
     for (const record of records) parts.record(record);
+    open.delete(tab);
+    if (open.size === 0) whenQuiet?.();
     tab.closed?.();
   };
 
@@ -82,10 +88,19 @@ export function createBooks(parts: BooksParts): Books {
         closed: undefined,
       };
       tabs.set(call.trace, tab);
+      open.add(tab);
       return tab;
     },
     of: ({ trace }) => tabs.get(trace),
     close: (tab) => (tab.closing ??= close(tab)),
+    async quiet(withinMs) {
+      if (open.size === 0) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, withinMs);
+      whenQuiet = resolve;
+      await promise;
+      clearTimeout(timer);
+    },
   };
 }
 
