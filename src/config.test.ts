@@ -371,3 +371,9 @@ test('config: misspelt quirks and variables of a provider are refused, secret he
     /headers\.x-token: the environment variable TOKEN is not set/,
   );
 });
+
+test('config: no key may have the name of those who come without one', () => {
+  assert.deepEqual(problems('keys:\n  - { name: local, key: sk-12345678 }\n'), [
+    'parlance.yaml:2: keys[0]: the name "local" is that of requests without a key',
+  ]);
+});

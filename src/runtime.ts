@@ -1,6 +1,7 @@
 /** What one configuration makes of the gateway. It never changes: the next configuration makes the next one. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import { isLoopback } from './config/loopback.ts';
 import type { Config, ConfiguredProvider, RoutingSettings } from './config/settings.ts';
 import { compose } from './core/call.ts';
 import type { Backend, Call, Reply, Target } from './core/call.ts';
@@ -132,8 +133,8 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
           engines: manager.status().map(({ pid: _, ...status }) => status),
           running: admission.running(),
           waiting: admission.waiting(),
-          // what a provider said last is for the log: nobody needs a key to ask whether the server is ready
-          targets: Object.fromEntries([...health.snapshot()].map(([key, { lastError: _, ...state }]) => [key, state])),
+          // nobody needs a key to ask whether the server is ready: what is said of targets is for this machine alone
+          ...(isLoopback(config.server.host) ? { targets: targetStates(health) } : {}),
         },
       };
     },
@@ -171,6 +172,11 @@ function layersOf({ limits, routing, data }: Config, { directory, ledger, log }:
     counted: [...keeps, limited({ counters, directory, books, routeOf, settings, line, clock: Date.now })],
     noted: [metered(books)],
   };
+}
+
+/** Without what a provider said last: that is for the log. */
+function targetStates(health: HealthBook) {
+  return Object.fromEntries([...health.snapshot()].map(([key, { lastError: _, ...state }]) => [key, state]));
 }
 
 function leave(held: Held): void {

@@ -23,6 +23,7 @@ export function readKeys(given: Given | undefined, env: Env, problems: string[])
   for (const [index, entry] of (given.value as readonly (string | { name: string; key: string })[]).entries()) {
     const label = `${given.whereIn([index])}: keys[${index}]`;
     const name = typeof entry === 'string' ? `key-${index + 1}` : entry.name;
+    if (name === 'local') problems.push(`${label}: the name "local" is that of requests without a key`);
     if (names.has(name)) problems.push(`${label}: the name "${name}" is taken by another key`);
     names.add(name);
     const hash = readKey(typeof entry === 'string' ? entry : entry.key, env);

@@ -49,6 +49,14 @@ export function withoutKeys(text: string): string {
 
 /** `retry-after-ms`, or `retry-after` in seconds or as a date, in milliseconds; undefined where there is neither. */
 export function retryAfterOf(headers: Readonly<Record<string, string>>, now = Date.now()): number | undefined {
+  const ms = waitOf(headers, now);
+  return ms === undefined ? undefined : Math.min(ms, LONGEST_WAIT_MS);
+}
+
+/** Whatever a provider says: a client that is told more than a day is told nothing. */
+const LONGEST_WAIT_MS = 24 * 3_600_000;
+
+function waitOf(headers: Readonly<Record<string, string>>, now: number): number | undefined {
   const ms = Number(headers['retry-after-ms']?.trim() || Number.NaN);
   if (ms >= 0 && Number.isFinite(ms)) return ms;
   const after = headers['retry-after'];
