@@ -59,7 +59,7 @@ export async function startLedger({ plan = well, database, redis, env = {} }: Le
   const { secret: root } = await administration.createKey({ actor: 'system' }, { name: 'root', role: 'admin' });
   const upstream = await startFaultyUpstream('up', plan);
   const settings = routedEnv({
-    providers: { p: providerAt(upstream.url, ['priced', 'plain']) },
+    providers: { p: providerAt(upstream.url, ['priced', 'plain', 'extra']) },
     routes: {},
     env: {
       PARLANCE_SERVER_REQUIRE_KEY: 'true',
@@ -113,27 +113,24 @@ export interface ChatAsk {
   readonly model?: string;
   /** More of the body. */
   readonly more?: Readonly<Record<string, unknown>>;
-  readonly signal?: AbortSignal;
-  /** Is told when the first bytes of a body have come. */
-  readonly began?: () => void;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A completion of so many words, and no more. What breaks off is told as far as it came. */
-export async function chat({ url, secret, token, words = 12, model = 'p/priced', more = {}, signal, began }: ChatAsk): Promise<Heard> {
+export async function chat(ask: ChatAsk): Promise<Heard> {
+  const { url, secret, token, words = 12, model = 'p/priced', more = {}, headers: said = {} } = ask;
   let text = '';
   let status = 0;
   let headers = new Headers();
   try {
     const answer = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}`, ...said },
       body: JSON.stringify({ model, messages: [{ role: 'user', content: askFor(token, words) }], max_tokens: words, ...more }),
-      ...(signal ? { signal } : {}),
     });
     ({ status, headers } = answer);
     const decoder = new TextDecoder();
     for await (const chunk of answer.body ?? []) {
-      began?.();
       text += decoder.decode(chunk, { stream: true });
     }
   } catch {
