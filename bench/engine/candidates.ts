@@ -124,6 +124,7 @@ export async function startParlance(): Promise<Parlance> {
       ...cleanEnvironment(),
       XDG_CONFIG_HOME: folder,
       PARLANCE_MODELS_DIR: join(folder, 'models'),
+      PARLANCE_DATA_DIR: join(folder, 'data'),
       PARLANCE_LOG_FORMAT: 'json',
       PARLANCE_ENGINE_GPU: 'off',
       PARLANCE_ENGINE_THREADS: String(SIZES.threads),
