@@ -31,9 +31,14 @@ export async function openLedger({ data, redis }: Config, { store, log, now }: L
   const { createUsageWriter } = await import('./store/journal/usage-writer.ts');
   const writer = createUsageWriter({ store: store.usage, dir: data.dir, log });
   const counters = await openCounters(redis, log);
+  const flush = async (): Promise<void> => {
+    // what a process that was killed has left
+    await writer.recovered;
+    await writer.flush();
+  };
   counters.seed(async (budget) => {
     // what was spent lately may not be in the database yet
-    await writer.flush();
+    await flush();
     return store.usage.spent(spenderOf(budget), budget.since);
   });
   const books = createBooks({
@@ -48,7 +53,7 @@ export async function openLedger({ data, redis }: Config, { store, log, now }: L
     books,
     completions: store.completions,
     line: createLine(Infinity),
-    flush: writer.flush,
+    flush,
     async close() {
       await books.quiet(LAST_SETTLEMENTS_MS);
       await counters.close();
