@@ -101,6 +101,8 @@ export interface Heard {
   readonly headers: Headers;
   readonly text: string;
   readonly code: string | undefined;
+  /** Why the connection broke. */
+  readonly broke?: unknown;
   /** The whole answer came: a body, or a stream to its `[DONE]`. */
   readonly complete: boolean;
 }
@@ -133,8 +135,8 @@ export async function chat(ask: ChatAsk): Promise<Heard> {
     for await (const chunk of answer.body ?? []) {
       text += decoder.decode(chunk, { stream: true });
     }
-  } catch {
-    return { status, headers, text, code: undefined, complete: text.includes('data: [DONE]') };
+  } catch (cause) {
+    return { status, headers, text, code: undefined, broke: cause, complete: text.includes('data: [DONE]') };
   }
   const isStream = (headers.get('content-type') ?? '').startsWith('text/event-stream');
   const complete = status === 200 && (isStream ? text.includes('data: [DONE]') : true);

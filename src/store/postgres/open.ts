@@ -52,6 +52,8 @@ export async function openPostgres(url: string, log: StoreLog): Promise<Database
   });
   // an idle connection that broke; the pool makes another when it needs one
   pool.on('error', (error) => log.warn({ place: place.name, err: cleaned(error, place) }, 'A connection to Postgres broke.'));
+  // one that is in use, and breaks between two statements: the next statement says so, and unheard it would end the process
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const db = new Kysely<Schema>({
     dialect: new PostgresDialect({
       pool: guarded(pool, place),
