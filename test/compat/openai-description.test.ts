@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/core/error.ts';
@@ -56,7 +57,29 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts the mock and waits until it says that it is ready. */
+/** Until somebody accepts connections there: what the mock prints does not always come through. */
+async function listening(port: number, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const there = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (there) return;
+    await setTimeout(50, undefined, { signal });
+  }
+}
+
+function exited(gone: Promise<unknown>): AbortSignal {
+  const control = new AbortController();
+  void gone.then(() => control.abort(new Error('it ended')));
+  return control.signal;
+}
+
+const STARTS_WITHIN_MS = 60_000;
+
+/** Starts the mock and waits until it can be asked. */
 async function startMock(file: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const port = await freePort();
   const child = spawn(process.execPath, [MOCK, '-p', String(port), '--reject-on-sdk-error', '--no-color', '--log=false', file], {
@@ -64,16 +87,11 @@ async function startMock(file: string): Promise<{ url: string; stop: () => Promi
   });
   const gone = once(child, 'exit');
   let said = '';
-  const ready = new Promise<void>((resolve, reject) => {
-    const hear = (chunk: Buffer): void => {
-      said += chunk.toString();
-      if (said.includes('Ready to accept requests')) resolve();
-    };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-    child.once('exit', () => reject(new Error(`the mock did not start: ${said}`)));
+  for (const output of [child.stdout, child.stderr]) output.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  await listening(port, AbortSignal.any([AbortSignal.timeout(STARTS_WITHIN_MS), exited(gone)])).catch((cause: unknown) => {
+    child.kill();
+    throw new Error(`the mock did not start: ${said}`, { cause });
   });
-  await ready;
   const stop = async (): Promise<void> => {
     child.kill();
     await gone;
