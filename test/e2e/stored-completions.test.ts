@@ -1,6 +1,7 @@
 /** Completions that are kept on request, as the official `openai` package reads them. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { startLiveServer } from '../support/live-server.ts';
 import OpenAI from 'openai';
 import { startCounted } from '../support/counted-server.ts';
 import { askFor, textOf } from '../support/upstream-answers.ts';
@@ -103,4 +104,11 @@ test('stored: another project sees nothing of it, and changes nothing', async ()
   assert.deepEqual((await other.chat.completions.list()).data, []);
   const kept = await client.chat.completions.retrieve(id);
   assert.deepEqual((kept as { metadata?: unknown }).metadata, { team: 'blue' });
+});
+
+test('stored completions: a server without keys lists nobody’s', async () => {
+  await using server = await startLiveServer({ PARLANCE_MODELS_BUILT_IN: 'false' });
+  const answer = await fetch(`${server.url}/v1/chat/completions`);
+  const { error } = (await answer.json()) as { error: { code: string } };
+  assert.deepEqual([answer.status, error.code], [405, 'method_not_allowed']);
 });

@@ -20,6 +20,8 @@ export const StoredCompletionUpdate = Type.Object(
   { title: 'StoredCompletionUpdate' },
 );
 
+/** Who asks a server that has no keys. */
+const NOBODY = 'local';
 const LONGEST_ID = 256;
 const MOST_ON_A_PAGE = 100;
 const USUAL_PAGE = 20;
@@ -34,7 +36,14 @@ export function storedCompletions(completions: CompletionStore): readonly Route[
     return (projectId === undefined ? undefined : await completions.get(projectId, id)) ?? missing(id);
   };
   const list = async (exchange: Exchange, request: FastifyRequest): Promise<void> => {
-    const { projectId } = principalOf(exchange);
+    const { id: asking, projectId } = principalOf(exchange);
+    if (asking === NOBODY) {
+      // without keys everybody on this machine is the same, and would read what all the others kept
+      throw new GatewayError(
+        'method_not_allowed',
+        'Expected POST. Kept completions are listed for the project of a key: send one with the request.',
+      );
+    }
     const { model, metadata, ...page } = readListQuery(request, ['model', 'metadata']);
     if (projectId === undefined)
       return send(
