@@ -1,5 +1,8 @@
 /** Completions that are kept on request, as the official `openai` package reads them. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startLiveServer } from '../support/live-server.ts';
 import OpenAI from 'openai';
@@ -106,8 +109,10 @@ test('stored: another project sees nothing of it, and changes nothing', async ()
   assert.deepEqual((kept as { metadata?: unknown }).metadata, { team: 'blue' });
 });
 
-test('stored completions: a server without keys lists nobody’s', async () => {
-  await using server = await startLiveServer({ PARLANCE_MODELS_BUILT_IN: 'false' });
+test('stored completions: a server without keys lists nobody’s', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'parlance-data-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  await using server = await startLiveServer({ PARLANCE_MODELS_BUILT_IN: 'false', PARLANCE_DATA_DIR: dir });
   const answer = await fetch(`${server.url}/v1/chat/completions`);
   const { error } = (await answer.json()) as { error: { code: string } };
   assert.deepEqual([answer.status, error.code], [405, 'method_not_allowed']);
