@@ -49,6 +49,12 @@ export interface Batch {
   readonly raw?: string;
 }
 
+/** Nothing follows these events: the last of them is the stream's end, or its failure. */
+export function isOver(events: readonly ChatEvent[]): boolean {
+  const last = events.at(-1)?.type;
+  return last === 'end' || last === 'error';
+}
+
 interface GrowingBlock {
   readonly of: StreamBlock;
   text: string;

@@ -1,6 +1,9 @@
 /** How many completions may run at once: the others wait in a short line, and more than that are sent away. */
 import type { Call, Layer, Reply } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
+import { isOver } from '../core/event.ts';
+import type { Batch } from '../core/event.ts';
+import { watched } from '../core/watched.ts';
 import { createLine } from './line.ts';
 
 export interface Admission {
@@ -89,28 +92,9 @@ export function until(reply: Reply, over: () => void): Reply {
     over();
     return reply;
   }
-  const { batches } = reply;
-  const watched: typeof batches = {
-    [Symbol.asyncIterator]() {
-      const inner = batches[Symbol.asyncIterator]();
-      return {
-        async next() {
-          try {
-            const result = await inner.next();
-            const last = result.done === true ? 'end' : result.value.events.at(-1)?.type;
-            if (last === 'end' || last === 'error') over();
-            return result;
-          } catch (cause) {
-            over();
-            throw cause;
-          }
-        },
-        async return(value?: unknown) {
-          over();
-          return inner.return ? inner.return(value) : { done: true, value };
-        },
-      };
-    },
+  const pass = (batch: Batch): Batch => {
+    if (isOver(batch.events)) over();
+    return batch;
   };
-  return { ...reply, batches: watched };
+  return { ...reply, batches: watched(reply.batches, { pass, over }) };
 }

@@ -1,5 +1,6 @@
 /** Knows when a reply is over, and has something done before anybody hears of it. */
 import type { Reply } from '../core/call.ts';
+import { isOver } from '../core/event.ts';
 import type { Batch } from '../core/event.ts';
 
 /**
@@ -34,8 +35,7 @@ function watched(batches: AsyncIterable<Batch>, signal: AbortSignal, over: () =>
             await end();
             throw cause;
           }
-          const last = result.done === true ? 'end' : result.value.events.at(-1)?.type;
-          if (last === 'end' || last === 'error') await end();
+          if (result.done === true || isOver(result.value.events)) await end();
           return result;
         },
         async return(value?: unknown) {

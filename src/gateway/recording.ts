@@ -2,6 +2,7 @@
 import type { ChatResponse, TokenLogprob } from '../core/chat.ts';
 import { assertNever, createFolder } from '../core/event.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
+import { watched } from '../core/watched.ts';
 
 export interface RecordingOptions {
   /** Bytes of an answer at most; a larger one is given up at once. */
@@ -105,31 +106,15 @@ function sizeOfLogprobs(logprobs: readonly TokenLogprob[]): number {
 
 /** The same stream, noted by the recording as it passes. Forgotten where the reader leaves, or the signal fires. */
 export function recorded(batches: AsyncIterable<Batch>, recording: Recording, signal: AbortSignal): AsyncIterable<Batch> {
-  return {
-    [Symbol.asyncIterator]() {
-      const over = (): void => {
-        signal.removeEventListener('abort', recording.drop);
-        recording.drop();
-      };
-      signal.addEventListener('abort', recording.drop, { once: true });
-      const inner = batches[Symbol.asyncIterator]();
-      return {
-        async next() {
-          try {
-            const result = await inner.next();
-            if (result.done === true) over();
-            else recording.take(result.value);
-            return result;
-          } catch (cause) {
-            over();
-            throw cause;
-          }
-        },
-        async return(value?: unknown) {
-          over();
-          return inner.return ? inner.return(value) : { done: true, value };
-        },
-      };
+  signal.addEventListener('abort', recording.drop, { once: true });
+  return watched(batches, {
+    pass(batch) {
+      recording.take(batch);
+      return batch;
     },
-  };
+    over() {
+      signal.removeEventListener('abort', recording.drop);
+      recording.drop();
+    },
+  });
 }

@@ -2,6 +2,7 @@
 import { unlessAborted } from '../core/abort.ts';
 import type { Call, Handler, Reply } from '../core/call.ts';
 import type { Batch } from '../core/event.ts';
+import { watched } from '../core/watched.ts';
 import { createFanOut } from './fan-out.ts';
 import type { FanOut } from './fan-out.ts';
 
@@ -75,16 +76,5 @@ export function createSharedCalls({ limit, hold }: SharedCallsOptions): SharedCa
 
 /** Frames that pass as they are were asked for with another `stream_options`: the others' are written anew. */
 function rewritten(batches: AsyncIterable<Batch>): AsyncIterable<Batch> {
-  return {
-    [Symbol.asyncIterator]() {
-      const inner = batches[Symbol.asyncIterator]();
-      return {
-        async next() {
-          const result = await inner.next();
-          return result.done === true ? result : { done: false, value: { events: result.value.events } };
-        },
-        return: async (value?: unknown) => (inner.return ? inner.return(value) : { done: true, value }),
-      };
-    },
-  };
+  return watched(batches, { pass: ({ events }) => ({ events }) });
 }

@@ -8,6 +8,7 @@ import { fold } from '../core/event.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
 import { createGaps, noteGap } from '../core/gaps.ts';
 import { unfold } from '../core/unfold.ts';
+import { watched } from '../core/watched.ts';
 import { encodeResponse } from '../protocols/openai-chat/response.ts';
 import { createStreamEncoder } from '../protocols/openai-chat/stream.ts';
 import { answer, answerError, commonHeaders, noteError, watchReader } from './answer.ts';
@@ -146,19 +147,12 @@ export function roomToWrite(exchange: Exchange, timeoutMs: number): Promise<void
 
 /** The same batches, noted for the log as they pass. */
 function observed(exchange: Exchange, batches: AsyncIterable<Batch>): AsyncIterable<Batch> {
-  return {
-    [Symbol.asyncIterator]() {
-      const inner = batches[Symbol.asyncIterator]();
-      return {
-        async next() {
-          const result = await inner.next();
-          if (result.done !== true) note(exchange, result.value.events);
-          return result;
-        },
-        return: async (value?: unknown) => (inner.return ? inner.return(value) : { done: true, value }),
-      };
+  return watched(batches, {
+    pass(batch) {
+      note(exchange, batch.events);
+      return batch;
     },
-  };
+  });
 }
 
 function note({ facts }: Exchange, events: readonly ChatEvent[]): void {

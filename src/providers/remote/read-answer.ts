@@ -1,5 +1,6 @@
 /** From the bytes of a provider's answer to the batches of a reply. One loop of push decoders, no chain of generators. */
 import { GatewayError, toGatewayError } from '../../core/error.ts';
+import { isOver } from '../../core/event.ts';
 import type { Batch, ChatEvent } from '../../core/event.ts';
 import { unfold } from '../../core/unfold.ts';
 import { createAwsEventStreamReader } from '../../protocols/framing/aws-eventstream.ts';
@@ -95,11 +96,6 @@ export async function* readBatches(
     passing ||= mayPass;
     return batch.raw;
   }
-}
-
-function isOver(events: readonly ChatEvent[]): boolean {
-  const last = events.at(-1)?.type;
-  return last === 'end' || last === 'error';
 }
 
 /**
