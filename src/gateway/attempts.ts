@@ -82,7 +82,7 @@ async function answer(work: Work): Promise<Reply> {
     passOn(calledTo, opened, work);
     calledTo = undefined;
     if (!('attempted' in opened)) {
-      const again = await ready(opened, { work, prospects, failure, rounds });
+      const again = await ready(opened, { work, prospects, rounds });
       if (again === false) break;
       if (again !== true) calledTo = again;
       rounds++;
@@ -141,7 +141,6 @@ function letGo(reply: Reply): void {
 interface Waiting {
   readonly work: Work;
   readonly prospects: readonly Prospect[];
-  readonly failure: GatewayError | undefined;
   readonly rounds: number;
 }
 

@@ -17,6 +17,7 @@ const FILTERED: ReadonlySet<string> = new Set(['content_filter', 'content_policy
 /** It must not be carried out twice: a completion that is kept would be there twice. */
 export const isKept = ({ request }: Call): boolean => request.raw['store'] === true;
 
+/** The verdict on a failure of this call, by its kind and by the provider's own code. */
 export function verdictOf(error: GatewayError, call: Call, { onContentFilter }: { readonly onContentFilter: boolean }): Verdict {
   // in whichever words: a provider's own envelope has the same code
   if (error.code === 'context_length_exceeded') return 'larger';
