@@ -7,6 +7,7 @@ import { Value } from 'typebox/value';
 import type { Pricing } from './core/call.ts';
 import { BYTES, DAYS, DURATION, SETTINGS, describe } from './config/schema.ts';
 import type { SchemaNode, Setting } from './config/schema.ts';
+import { durationMs, isTooLong } from './config/duration.ts';
 import { fromEnv, readKeys } from './config/keys.ts';
 import { faultsOf, pathText } from './config/nested.ts';
 import { isLoopback, LOCAL } from './config/loopback.ts';
@@ -92,15 +93,12 @@ function check(given: Given, problems: string[]): Given | undefined {
     problems.push(`${given.where}: ${given.path}: must be ${describe(schema)}${SECRET.has(given.path) ? '' : `, not ${show(value)}`}`);
     return undefined;
   }
-  if (schema.unit === 'duration' && durationMs(String(value)) > LONGEST) {
+  if (schema.unit === 'duration' && isTooLong(String(value))) {
     problems.push(`${given.where}: ${given.path}: must be at most 24 days, not ${show(value)}`);
     return undefined;
   }
   return { ...given, value };
 }
-
-/** What timers can count. */
-const LONGEST = 24 * 86_400_000;
 
 const isSize = (value: unknown): value is string | number =>
   typeof value === 'string' ? BYTES.test(value) : typeof value === 'number' && Number.isInteger(value);
@@ -153,14 +151,7 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-const MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const SIZES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
-
-/** Milliseconds of a checked duration; `off` is 0. */
-function durationMs(text: string): number {
-  const [, amount, unit] = DURATION.exec(text) ?? [];
-  return unit === undefined ? 0 : Math.round(Number(amount) * MS[unit as keyof typeof MS]);
-}
 
 /** A copy, which may be frozen. `null` says as little as nothing. */
 function withoutNulls<T>(tree: T): T {

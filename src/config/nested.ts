@@ -1,8 +1,8 @@
 /** Checks a setting that is itself a tree: every fault with its place. Values are not shown; some are secrets. */
 import { Value } from 'typebox/value';
 import { nearest } from '../core/nearest.ts';
+import { isTooLong } from './duration.ts';
 import { describe } from './schema.ts';
-import { DURATION } from './schema-kit.ts';
 import type { SchemaNode } from './schema.ts';
 
 export interface Fault {
@@ -28,14 +28,6 @@ export function faultsOf(node: SchemaNode, value: unknown, path: Path = []): Fau
   if (!Value.Check(node, value)) return [{ path, message: `must be ${describe(node)}` }];
   return node.unit === 'duration' && isTooLong(String(value)) ? [{ path, message: 'must be at most 24 days' }] : [];
 }
-
-/** More than timers can count: they would strike at once. */
-function isTooLong(duration: string): boolean {
-  const [, amount, unit = ''] = DURATION.exec(duration) ?? [];
-  return Number(amount) * (HOURS[unit] ?? 0) > 24 * 24;
-}
-
-const HOURS: Readonly<Record<string, number>> = { ms: 1 / 3_600_000, s: 1 / 3600, m: 1 / 60, h: 1 };
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
