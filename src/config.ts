@@ -5,9 +5,9 @@ import { join, relative, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { Value } from 'typebox/value';
 import type { Pricing } from './core/call.ts';
-import { BYTES, DAYS, DURATION, SETTINGS, describe } from './config/schema.ts';
+import { BYTES, SETTINGS, describe } from './config/schema.ts';
 import type { SchemaNode, Setting } from './config/schema.ts';
-import { durationMs, isTooLong } from './config/duration.ts';
+import { daysMs, durationMs, isTooLong } from './config/duration.ts';
 import { fromEnv, readKeys } from './config/keys.ts';
 import { faultsOf, pathText } from './config/nested.ts';
 import { isLoopback, LOCAL } from './config/loopback.ts';
@@ -156,12 +156,6 @@ const SIZES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 /** A copy, which may be frozen. `null` says as little as nothing. */
 function withoutNulls<T>(tree: T): T {
   return JSON.parse(JSON.stringify(tree, (_, value: unknown) => (value === null ? undefined : value))) as T;
-}
-
-/** Milliseconds of a checked number of days; undefined for `off`. */
-function daysMs(text: string): number | undefined {
-  const [, days] = DAYS.exec(text) ?? [];
-  return days === undefined ? undefined : Number(days) * 24 * MS.h;
 }
 
 function byteCount(value: string | number): number {

@@ -1,5 +1,5 @@
 /** Times as they are written: `500ms`, `30s`, `5m`, `1h`, `off`. */
-import { DURATION } from './schema-kit.ts';
+import { DAYS, DURATION } from './schema-kit.ts';
 
 const MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
@@ -13,3 +13,9 @@ export function durationMs(text: string): number {
 }
 
 export const isTooLong = (duration: string): boolean => durationMs(duration) > LONGEST_MS;
+
+/** Milliseconds of a checked number of days; undefined for `off`. */
+export function daysMs(text: string): number | undefined {
+  const [, days] = DAYS.exec(text) ?? [];
+  return days === undefined ? undefined : Number(days) * 24 * MS.h;
+}
