@@ -13,7 +13,7 @@ import { BYTES, DAYS, DURATION, bytes, duration, oneOf, section } from './schema
 import type { SchemaNode, Unit } from './schema-kit.ts';
 
 export type { SchemaNode } from './schema-kit.ts';
-export { BYTES, DAYS, DURATION } from './schema-kit.ts';
+export { BYTES } from './schema-kit.ts';
 
 const autoOr = (minimum: number, maximum: number, description: string) =>
   Type.Unsafe<number | 'auto'>({ anyOf: [{ const: 'auto' }, { type: 'integer', minimum, maximum }], default: 'auto', description });

@@ -7,8 +7,9 @@ import { GatewayError } from '../core/error.ts';
 import type { AuditEntry, EndUser, ModelLimits, Project, VirtualKey } from '../gateway/accounts.ts';
 import type { AccountStore } from '../gateway/store-ports.ts';
 import { budgetsOf, budgetsText, indexable, json, jsonText, limitsOf, numberOr, textOr, textsOf, unjson, wholeOrNull } from './columns.ts';
-import { cursorOf, numberedPlaceOf, pageOf, placeOf } from './cursor.ts';
+import { cursorOf, pageOf } from './cursor.ts';
 import type { Database } from './database.ts';
+import { BY_ARRIVAL, BY_CREATION, newestFirst } from './newest-first.ts';
 import type { AuditRow, EndUserRow, KeyRow, ProjectRow, Schema } from './schema.ts';
 
 /** Each change is one transaction with its entry in the audit log, and on the disk when it resolves. */
@@ -29,16 +30,8 @@ export function createAccountStore(db: Database): AccountStore {
 
   return {
     async projects(page) {
-      let query = db.read.selectFrom('projects').selectAll();
-      if (page.cursor !== undefined) {
-        const { at, tie } = placeOf(page.cursor);
-        query = query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(at, tie)));
-      }
-      const rows = await query
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(page.limit + 1)
-        .execute();
+      const query = db.read.selectFrom('projects').selectAll();
+      const rows = await newestFirst(query, page, BY_CREATION).execute();
       return pageOf(rows, page, { item: projectOf, cursor: (row) => cursorOf({ at: row.created_at, tie: row.id }) });
     },
     async project(id) {
@@ -62,15 +55,7 @@ export function createAccountStore(db: Database): AccountStore {
     async keys(page) {
       let query = db.read.selectFrom('virtual_keys').selectAll();
       if (page.projectId !== undefined) query = query.where('project_id', '=', page.projectId);
-      if (page.cursor !== undefined) {
-        const { at, tie } = placeOf(page.cursor);
-        query = query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(at, tie)));
-      }
-      const rows = await query
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(page.limit + 1)
-        .execute();
+      const rows = await newestFirst(query, page, BY_CREATION).execute();
       return pageOf(rows, page, { item: keyOf, cursor: (row) => cursorOf({ at: row.created_at, tie: row.id }) });
     },
     async key(id) {
@@ -120,15 +105,7 @@ export function createAccountStore(db: Database): AccountStore {
     async endUsers(page) {
       let query = db.read.selectFrom('end_users').selectAll().where('project_id', '=', page.projectId);
       if (page.blocked !== undefined) query = query.where('blocked_at', page.blocked ? 'is not' : 'is', null);
-      if (page.cursor !== undefined) {
-        const { at, tie } = placeOf(page.cursor);
-        query = query.where((eb) => eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(at, tie)));
-      }
-      const rows = await query
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(page.limit + 1)
-        .execute();
+      const rows = await newestFirst(query, page, BY_CREATION).execute();
       return pageOf(rows, page, { item: endUserOf, cursor: (row) => cursorOf({ at: row.created_at, tie: row.id }) });
     },
     putEndUser: (user, audit, before) =>
@@ -168,15 +145,7 @@ export function createAccountStore(db: Database): AccountStore {
     async audit(page) {
       let query = db.report.selectFrom('audit_log').selectAll();
       if (page.subject !== undefined) query = query.where('subject', '=', page.subject);
-      if (page.cursor !== undefined) {
-        const { at, tie } = numberedPlaceOf(page.cursor);
-        query = query.where((eb) => eb(eb.refTuple('at', 'seq'), '<', eb.tuple(at, tie)));
-      }
-      const rows = await query
-        .orderBy('at', 'desc')
-        .orderBy('seq', 'desc')
-        .limit(page.limit + 1)
-        .execute();
+      const rows = await newestFirst(query, page, BY_ARRIVAL).execute();
       return pageOf(rows, page, { item: auditOf, cursor: (row) => cursorOf({ at: row.at, tie: String(row.seq) }) });
     },
     async version() {

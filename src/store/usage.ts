@@ -4,8 +4,9 @@ import type { Selectable } from 'kysely';
 import type { Outcome, UsageRecord } from '../gateway/accounts.ts';
 import type { UsageStore } from '../gateway/store-ports.ts';
 import { indexable, numberOr, textOr } from './columns.ts';
-import { cursorOf, numberedPlaceOf, pageOf } from './cursor.ts';
+import { cursorOf, pageOf } from './cursor.ts';
 import type { Database } from './database.ts';
+import { BY_ARRIVAL, newestFirst } from './newest-first.ts';
 import { insertMany } from './pieces.ts';
 import type { UsageRow } from './schema.ts';
 import { addToDays, conditionsOf, sumUsage, wholeMs } from './usage-sums.ts';
@@ -70,15 +71,7 @@ export function createUsageStore(db: Database): UsageStore {
       if (filter.outcome !== undefined && filter.outcome !== 'ok') query = query.where(sql<boolean>`outcome <> 'ok'`);
       if (filter.from !== undefined) query = query.where('at', '>=', BigInt(Math.ceil(filter.from)));
       if (filter.to !== undefined) query = query.where('at', '<', BigInt(Math.ceil(filter.to)));
-      if (page.cursor !== undefined) {
-        const { at, tie } = numberedPlaceOf(page.cursor);
-        query = query.where((eb) => eb(eb.refTuple('at', 'seq'), '<', eb.tuple(at, tie)));
-      }
-      const rows = await query
-        .orderBy('at', 'desc')
-        .orderBy('seq', 'desc')
-        .limit(page.limit + 1)
-        .execute();
+      const rows = await newestFirst(query, page, BY_ARRIVAL).execute();
       return pageOf(rows, page, { item: recordOf, cursor: (row) => cursorOf({ at: row.at, tie: String(row.seq) }) });
     },
     sums: (filter, groups) => sumUsage(db.report, filter, groups),
