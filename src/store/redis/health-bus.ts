@@ -3,8 +3,8 @@
  * that a process which starts later learns of it.
  */
 import { randomUUID } from 'node:crypto';
-import { createClient } from 'redis';
 import type { HealthBus, HealthChange } from '../../gateway/ports.ts';
+import { openClient } from './client.ts';
 
 export interface RedisLog {
   info(fields: object, message: string): void;
@@ -21,7 +21,6 @@ export interface RedisOptions {
 
 /** Bounds of the wait before another try to connect; between them it doubles. */
 const AGAIN_MS = { first: 100, most: 5000 };
-const CONNECT_MS = 3000;
 /** Commands that may wait for a Redis that is connected and says nothing; more are dropped. */
 const MOST_WAITING = 1000;
 /** Longer than any rest: then the list of keys goes as well. */
@@ -49,16 +48,7 @@ export function createRedisHealthBus({ url, prefix, log }: RedisOptions): Health
   let away = false;
   let closed = false;
 
-  const client = createClient({
-    url,
-    RESP: 2,
-    disableOfflineQueue: true,
-    commandsQueueMaxLength: MOST_WAITING,
-    socket: {
-      connectTimeout: CONNECT_MS,
-      reconnectStrategy: (tries: number) => Math.min(AGAIN_MS.most, AGAIN_MS.first * 2 ** Math.min(tries, 10)) * (0.5 + Math.random() / 2),
-    },
-  });
+  const client = openClient({ url, againMs: AGAIN_MS, mostWaiting: MOST_WAITING });
   const ear = client.duplicate();
 
   const lost = (cause: unknown): void => {

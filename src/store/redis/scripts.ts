@@ -1,6 +1,6 @@
 /** Runs scripts on a Redis that may be slow, or away: every one has its answer within a time or fails. */
 import { createHash } from 'node:crypto';
-import { createClient } from 'redis';
+import { openClient } from './client.ts';
 
 export interface Script {
   readonly text: string;
@@ -29,16 +29,7 @@ const AGAIN_MS = { first: 50, most: 1000 };
 const MOST_WAITING = 10_000;
 
 export function createScripts({ url, timeoutMs }: { readonly url: string; readonly timeoutMs: number }): Scripts {
-  const client = createClient({
-    url,
-    RESP: 2,
-    disableOfflineQueue: true,
-    commandsQueueMaxLength: MOST_WAITING,
-    socket: {
-      connectTimeout: 3000,
-      reconnectStrategy: (tries: number) => Math.min(AGAIN_MS.most, AGAIN_MS.first * 2 ** Math.min(tries, 10)) * (0.5 + Math.random() / 2),
-    },
-  });
+  const client = openClient({ url, againMs: AGAIN_MS, mostWaiting: MOST_WAITING });
   // commands say what went wrong; without a listener this would end the process
   client.on('error', () => undefined);
 
