@@ -25,14 +25,21 @@ export interface CatalogOptions {
   readonly defaults?: RouteDefaults;
   /** What a target costs, whatever its card says. */
   readonly pricing?: ((target: Target) => Pricing | undefined) | undefined;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
 }
+
+/** A route found so recently is taken as it was: requests name a model each, and come by the thousand. */
+const FRESH_MS = 1000;
+/** Names that clients can make up (of models that a provider does not list) must not fill the memory. */
+const MOST_ROUTES = 1000;
 
 /**
  * All sources as one. A name is an alias, the id of a model, or the part of an id after the provider's name where only
  * one model has it. Where two sources know an id, the first one has it.
  */
 export function createCatalog(sources: readonly TargetSource[], options: CatalogOptions = {}): Catalog {
-  const { names = ALL_MODELS, routes = {}, defaults = ROUTE_DEFAULTS, pricing: pricingOf } = options;
+  const { names = ALL_MODELS, routes = {}, defaults = ROUTE_DEFAULTS, pricing: pricingOf, now = () => performance.now() } = options;
   const rules = nameRules(names);
 
   const shown = (target: Target): Target => {
@@ -102,12 +109,24 @@ export function createCatalog(sources: readonly TargetSource[], options: Catalog
     return [...named, ...all];
   };
 
-  const route = async (name: string): Promise<Route> => {
+  const lookUp = async (name: string): Promise<Route> => {
     const mine = await own(name);
     if (mine && mine.targets.length > 0) return mine;
     const found = mine ? undefined : await find(name);
     if (!found) throw modelNotFound(name, await cards());
     return plainRoute(name, [found], defaults);
+  };
+
+  const recent = new Map<string, { readonly until: number; readonly route: Promise<Route> }>();
+  const route = (name: string): Promise<Route> => {
+    const known = recent.get(name);
+    if (known && now() < known.until) return known.route;
+    const looking = lookUp(name);
+    if (recent.size >= MOST_ROUTES) recent.clear();
+    // those who ask meanwhile wait for the same answer; a name that is not there is looked up again each time
+    recent.set(name, { until: now() + FRESH_MS, route: looking });
+    looking.catch(() => recent.get(name)?.route === looking && recent.delete(name));
+    return looking;
   };
 
   return {
