@@ -163,11 +163,43 @@ export interface CounterStore {
    * held (its period began meanwhile) is charged. What was used beyond what was held is charged all the same.
    * Once: settling a hold again does nothing; one that is not known any more charges the budgets. Write the usage record
    * after this has resolved, not before: a budget that is read from the records meanwhile would have it twice.
-   * Does not reject because counters are away: then it is told them later.
+   * Does not reject because counters are away: then they are told later. `told` is called, once, when they have it.
    */
-  settle(holdId: string, actual: readonly Take[]): Promise<void>;
+  settle(holdId: string, actual: readonly Take[], told?: () => void): Promise<void>;
   states(counters: readonly Counter[]): Promise<readonly CounterState[]>;
-  /** What the records say was spent, for a budget counter that is not known yet; called by `take` where it needs it. */
-  seed(load: (counter: Extract<Counter, { kind: 'budget' }>) => Promise<bigint>): void;
+  /**
+   * What the records say was spent, for a budget counter that is not known yet; called by `take` where it needs it, and not
+   * before `ready`.
+   */
+  seed(load: (counter: Extract<Counter, { kind: 'budget' }>) => Promise<bigint>, ready?: Promise<void>): void;
+  /** Where what is counted outlives this process: for whoever takes over what one that died has not settled. */
+  readonly lasting?: LastingCounters;
   close(): Promise<void>;
+}
+
+/** What the counters say of a hold, for whoever has to settle it where its own process dies before. */
+export interface HoldNote {
+  /** Their name for the process. */
+  readonly by: string;
+  /** In their own words: how it is held. */
+  readonly how: string;
+}
+
+/** What a request has spent, and may not live to settle. */
+export interface Bequest extends HoldNote {
+  readonly holdId: string;
+  /** Of budgets. */
+  readonly charges: readonly Take[];
+}
+
+export interface LastingCounters {
+  /** Of a hold of this process; to be asked before it is settled. */
+  note(holdId: string): HoldNote;
+  /**
+   * Settles a hold of a process that is dead, unless it did so itself; any number of times. `isWritten`: its records may be in
+   * the database by now; where they are not, they must not be before this has resolved. Rejects where counters are away.
+   */
+  inherit(bequest: Bequest, isWritten: boolean): Promise<void>;
+  /** Nothing more will be asked about holds of this process. */
+  forget(by: string): Promise<void>;
 }
