@@ -29,8 +29,9 @@ export interface OpenLedger extends Ledger {
 export async function openLedger({ data, redis }: Config, { store, log, now }: LedgerParts): Promise<OpenLedger> {
   if (!data) throw new Error('a store without a place for its journal');
   const { createUsageWriter } = await import('./store/journal/usage-writer.ts');
-  const writer = createUsageWriter({ store: store.usage, dir: data.dir, log });
   const counters = await openCounters(redis, log);
+  const { lasting } = counters;
+  const writer = createUsageWriter({ store: store.usage, dir: data.dir, log, lasting });
   const flush = async (): Promise<void> => {
     // what a process that was killed has left
     await writer.recovered;
@@ -38,12 +39,13 @@ export async function openLedger({ data, redis }: Config, { store, log, now }: L
   };
   counters.seed(async (budget) => {
     // what was spent lately may not be in the database yet
-    await flush();
+    await writer.flush();
     return store.usage.spent(spenderOf(budget), budget.since);
-  });
+  }, writer.recovered);
   const books = createBooks({
     counters,
     record: writer.add,
+    spend: lasting && (({ holdId, charges }, records) => writer.spend({ holdId, charges, ...lasting.note(holdId) }, records)),
     now,
     clock: Date.now,
     failed: (cause) => log.error({ err: cause }, 'what a request used could not be counted'),

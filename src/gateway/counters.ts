@@ -56,10 +56,12 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
   const settled = new Map<string, number>();
   const seeding = new Map<string, Promise<void>>();
   let load: ((counter: BudgetCounter) => Promise<bigint>) | undefined;
+  let readable: Promise<void> | undefined;
   let manyStates = FEW;
 
   const seedOne = async (id: string, counter: BudgetCounter): Promise<void> => {
     try {
+      await readable;
       const spent = load ? await load(counter) : 0n;
       states.set(id, { kind: 'budget', until: counter.until, spent, held: 0n });
     } catch (cause) {
@@ -139,12 +141,13 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
       for (let missing = unknown(wanted); missing.length > 0; missing = unknown(wanted)) await Promise.all(missing);
       return takeNow(holdId, wanted);
     },
-    async settle(holdId, actual) {
+    async settle(holdId, actual, told) {
       const used = wantedOf(actual);
       const missing = unknown(used);
       // what cannot be read now is read later, from records that have this one
       if (missing.length > 0) await Promise.allSettled(missing);
       settleNow(holdId, used);
+      told?.();
     },
     async states(counters) {
       const wanted = counters.map((counter) => ({ id: counterId(counter), counter, amount: 0n }));
@@ -152,8 +155,9 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
       const at = now();
       return wanted.map(({ id, counter }) => stateOf(counter, read(states.get(id) ?? freshState(counter), at), wall()));
     },
-    seed(from) {
+    seed(from, ready) {
       load = from;
+      readable = ready;
     },
     async close() {
       states.clear();

@@ -1,31 +1,78 @@
-/** Records of usage as lines of a journal. */
+/** Records of usage as lines of a journal, alone or with what they have to be charged to first. */
 import { open } from 'node:fs/promises';
 import type { UsageRecord } from '../../gateway/accounts.ts';
+import type { Bequest, Take } from '../../gateway/store-ports.ts';
 
 const READ_BYTES = 256 * 1024;
 const NEWLINE = 10;
 
-/** One line, with its end. */
-export const lineOf = (record: UsageRecord): string => `${JSON.stringify({ ...record, costNanos: String(record.costNanos) })}\n`;
+/**
+ * `spent`: what a request used, to be charged before its records go into the database; where it has none with it, they do meanwhile.
+ * `told`: it is charged.
+ */
+export type Line =
+  | { readonly kind: 'record'; readonly record: UsageRecord }
+  | { readonly kind: 'spent'; readonly bequest: Bequest; readonly records: readonly UsageRecord[] }
+  | { readonly kind: 'told'; readonly holdId: string };
 
-/** Undefined for what is no record. */
-function recordOf(line: string): UsageRecord | undefined {
+const plain = (record: UsageRecord): object => ({ ...record, costNanos: String(record.costNanos) });
+
+/** One line, with its end. */
+export const lineOf = (record: UsageRecord): string => `${JSON.stringify(plain(record))}\n`;
+
+export function spentLine({ holdId, by, how, charges }: Bequest, records: readonly UsageRecord[]): string {
+  const budgets = charges.flatMap(({ counter, amount }) =>
+    counter.kind === 'budget' ? [{ key: counter.key, since: counter.since, nanos: String(amount) }] : [],
+  );
+  return `${JSON.stringify({ spent: holdId, by, how, charges: budgets, records: records.map(plain) })}\n`;
+}
+
+export const toldLine = (holdId: string): string => `${JSON.stringify({ told: holdId })}\n`;
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
+const isWhole = (value: unknown): value is string => typeof value === 'string' && /^-?\d+$/.test(value);
+
+/** Undefined for what is none. */
+function read(line: string): Line | undefined {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
     return undefined;
   }
-  if (typeof value !== 'object' || value === null || !('id' in value) || !('costNanos' in value)) return undefined;
-  if (typeof value.id !== 'string' || typeof value.costNanos !== 'string' || !/^-?\d+$/.test(value.costNanos)) return undefined;
-  return { ...(value as UsageRecord), costNanos: BigInt(value.costNanos) };
+  if (!isObject(value)) return undefined;
+  if (typeof value['told'] === 'string') return { kind: 'told', holdId: value['told'] };
+  if (typeof value['spent'] === 'string') return spentOf(value, value['spent']);
+  const record = recordOf(value);
+  return record && { kind: 'record', record };
+}
+
+function recordOf(value: unknown): UsageRecord | undefined {
+  if (!isObject(value) || typeof value['id'] !== 'string' || !isWhole(value['costNanos'])) return undefined;
+  return { ...(value as unknown as UsageRecord), costNanos: BigInt(value['costNanos']) };
+}
+
+function spentOf({ by, how, charges, records }: Readonly<Record<string, unknown>>, holdId: string): Line | undefined {
+  if (typeof by !== 'string' || typeof how !== 'string' || !Array.isArray(charges) || !Array.isArray(records)) return undefined;
+  const read = records.flatMap((one: unknown) => recordOf(one) ?? []);
+  const taken = charges.flatMap((one: unknown) => chargeOf(one) ?? []);
+  if (read.length < records.length || taken.length < charges.length) return undefined;
+  return { kind: 'spent', bequest: { holdId, by, how, charges: taken }, records: read };
+}
+
+function chargeOf(value: unknown): Take | undefined {
+  if (!isObject(value)) return undefined;
+  const { key, since, nanos } = value;
+  if (typeof key !== 'string' || typeof since !== 'number' || !isWhole(nanos)) return undefined;
+  // what is charged is charged whatever the limit
+  return { counter: { kind: 'budget', key, since, limit: 0n, until: undefined }, amount: BigInt(nanos) };
 }
 
 /**
- * The records of a journal, and `undefined` for each line in its middle that is none. What comes after the last line's end was not
- * written to its end and is left out: whoever wrote it died before it was recorded. No file: no records.
+ * The lines of a journal, and `undefined` for each in its middle that is none. What comes after the last line's end was not
+ * written to its end and is left out: whoever wrote it died before it was recorded. No file: no lines.
  */
-export async function* recordsOf(file: string): AsyncGenerator<UsageRecord | undefined> {
+export async function* linesOf(file: string): AsyncGenerator<Line | undefined> {
   const handle = await open(file, 'r').catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
@@ -40,7 +87,7 @@ export async function* recordsOf(file: string): AsyncGenerator<UsageRecord | und
       const bytes = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
       let start = 0;
       for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
-        if (end > start) yield recordOf(bytes.toString('utf8', start, end));
+        if (end > start) yield read(bytes.toString('utf8', start, end));
         start = end + 1;
       }
       rest = bytes.subarray(start);

@@ -1,7 +1,6 @@
-/** One file of a journal: records that are not known to be in the database. */
+/** One file of a journal: records that are not known to be in the database, and what is not known to be charged. */
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
 import type { UsageRecord } from '../../gateway/accounts.ts';
-import { lineOf } from './lines.ts';
 
 export interface Segment {
   readonly file: string;
@@ -12,31 +11,32 @@ export interface Segment {
   /** Some are in the file only. */
   spilled: boolean;
   /**
-   * The record is in the file when this returns: handed to the system, so that it outlives the process, if not the machine.
+   * The line is in the file when this returns: handed to the system, so that it outlives the process, if not the machine.
    * Throws what the file system throws.
    */
-  append(record: UsageRecord): void;
+  append(line: string): void;
   /** Forgets all. */
   clear(): void;
+  /** Closed, and gone where it is empty. */
   close(): void;
-  /** Closed, and gone. */
-  remove(): void;
 }
 
 /** Throws what the file system throws. */
 export function openSegment(file: string): Segment {
   const fd = openSync(file, 'a', 0o600);
   let torn = false;
+  let isEmpty = true;
   const segment: Segment = {
     file,
     records: [],
     count: 0,
     spilled: false,
-    append(record) {
+    append(line) {
       // what was written of a line when the disk was full must not spoil the next one
-      const line = Buffer.from(torn ? `\n${lineOf(record)}` : lineOf(record));
+      const bytes = Buffer.from(torn ? `\n${line}` : line);
       torn = true;
-      for (let at = 0; at < line.length;) at += writeSync(fd, line, at);
+      isEmpty = false;
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
       torn = false;
     },
     clear() {
@@ -44,12 +44,12 @@ export function openSegment(file: string): Segment {
       segment.count = 0;
       segment.spilled = false;
       torn = false;
+      isEmpty = true;
       ftruncateSync(fd, 0);
     },
-    close: () => closeSync(fd),
-    remove() {
+    close() {
       closeSync(fd);
-      rmSync(file, { force: true });
+      if (isEmpty && segment.count === 0) rmSync(file, { force: true });
     },
   };
   return segment;

@@ -7,18 +7,21 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UsageRecord } from '../../gateway/accounts.ts';
-import type { UsageStore } from '../../gateway/store-ports.ts';
+import type { Bequest, LastingCounters, UsageStore } from '../../gateway/store-ports.ts';
 import type { StoreLog } from '../database.ts';
+import { lineOf, spentLine, toldLine } from './lines.ts';
 import { tryLock } from './lock.ts';
 import { openSegment } from './segment.ts';
 import type { Segment } from './segment.ts';
-import { addAll, lockFile, replay, segmentFiles, takeOver } from './take-over.ts';
+import { addAll, journalFiles, lockFile, replay, takeOver } from './take-over.ts';
 
 export interface UsageWriterOptions {
   readonly store: Pick<UsageStore, 'add'>;
   /** The data directory; journals are in its folder `journal`. */
   readonly dir: string;
   readonly log: StoreLog;
+  /** Where what is counted outlives processes: what dead ones have spent is charged there before it goes into the database. */
+  readonly lasting?: LastingCounters | undefined;
   /** Milliseconds that a record waits for others. */
   readonly everyMs?: number;
   /** Records in a transaction. */
@@ -29,9 +32,19 @@ export interface UsageWriterOptions {
   readonly retryMs?: number;
 }
 
+/** Records that are in the journal, and not to go into the database before they are charged. Never throws. */
+export interface Spending {
+  /** They may go: they are charged, or the counters will be told of them later. */
+  write(): void;
+  /** The counters have it: nobody has to settle it in the place of this process. */
+  told(): void;
+}
+
 export interface UsageWriter {
   /** Returns at once, and never throws. */
   add(record: UsageRecord): void;
+  /** Records with what they have to be charged to first: from now on somebody will do so, even if this process dies. */
+  spend(bequest: Bequest, records: readonly UsageRecord[]): Spending;
   /** Resolves when all that was added before is in the database; rejects with its error where it takes nothing. */
   flush(): Promise<void>;
   /** Records that are not known to be in the database. */
@@ -50,9 +63,19 @@ const LAST_RETRY_MS = 10_000;
 /** How often journals of processes that died are looked for. */
 const LOOK_EVERY_MS = 10_000;
 
+/** What was spent, and its records, which are not to go into the database yet. */
+interface Spent {
+  readonly bequest: Bequest;
+  readonly records: readonly UsageRecord[];
+  /** Where its line is; undefined where it could not be written. */
+  segment: Segment | undefined;
+  isTold: boolean;
+}
+
 /** Throws what the file system throws where a journal cannot be made. */
 export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
-  const { store, dir, log, everyMs = EVERY_MS, batch = BATCH, mostInMemory = MOST_IN_MEMORY, retryMs = FIRST_RETRY_MS } = options;
+  const { store, dir, log, lasting, everyMs = EVERY_MS, batch = BATCH } = options;
+  const { mostInMemory = MOST_IN_MEMORY, retryMs = FIRST_RETRY_MS } = options;
   const folder = join(dir, 'journal');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const id = randomUUID();
@@ -60,7 +83,7 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
   if (!lock) throw new Error(`${folder}: somebody holds a lock that is new.`);
   const to = { store, folder, batch, log };
 
-  const [one, other] = segmentFiles(folder, id).map(openSegment) as [Segment, Segment];
+  const [one, other, late] = journalFiles(folder, id).map(openSegment) as [Segment, Segment, Segment];
   let current = one;
   /** What is being written; it stays so until the database has all of it. */
   let leaving: Segment | undefined;
@@ -71,6 +94,9 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let closed = false;
+  const unsettled = new Map<string, Spent>();
+  /** Holds of which the counters are to be told, whose records go into the database meanwhile: those in `late`. */
+  const untold = new Set<string>();
 
   const writeOne = async (): Promise<void> => {
     if (!leaving) {
@@ -85,7 +111,9 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
       inMemory -= next.length;
     }
     // again those that were in memory: the database knows them
-    if (leaving.spilled) await replay(leaving.file, to);
+    if (leaving.spilled) await replay(leaving.file, to, ({ bequest, records }) => (unsettled.has(bequest.holdId) ? [] : records));
+    // what is not settled stays in the journal
+    for (const spent of unsettled.values()) if (spent.segment === leaving) put(spent);
     leaving.clear();
     leaving = undefined;
   };
@@ -121,25 +149,58 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
   };
   const pending = (): number => one.count + other.count;
 
-  const keep = (record: UsageRecord): void => {
-    current.count++;
-    let written = true;
+  /** False where the file system does not take it. */
+  const append = (line: string, to = current): boolean => {
     try {
-      current.append(record);
+      to.append(line);
       journalFails = false;
+      return true;
     } catch (error) {
-      written = false;
-      if (!journalFails)
-        log.error({ err: error, file: current.file }, 'The journal of usage cannot be written; records are in memory only.');
+      if (!journalFails) log.error({ err: error, file: to.file }, 'The journal of usage cannot be written; records are in memory only.');
       journalFails = true;
+      return false;
     }
+  };
+  /** Into the database soon. `isThere`: it is in the file of `current`. */
+  const keep = (record: UsageRecord, isThere: boolean): void => {
+    current.count++;
     if (inMemory < mostInMemory) {
       current.records.push(record);
       inMemory++;
+    } else {
+      current.spilled = true;
+      if (!isThere) log.error({ record: record.id }, 'A record of usage is lost: neither the database nor the journal takes it.');
+    }
+    if (current.count === batch && !failing) {
+      clearTimeout(timer);
+      timer = undefined;
+      runIn(0);
       return;
     }
-    current.spilled = true;
-    if (!written) log.error({ record: record.id }, 'A record of usage is lost: neither the database nor the journal takes it.');
+    runIn(failing ? pauseMs : everyMs);
+  };
+
+  const put = (spent: Spent): void => {
+    const to = current;
+    spent.segment = append(spentLine(spent.bequest, spent.records)) ? to : undefined;
+  };
+  const write = (spent: Spent): void => {
+    const { bequest, records, segment, isTold } = spent;
+    // after the end: whoever takes over the journal finds it
+    if (closed || unsettled.get(bequest.holdId) !== spent) return;
+    // before its records go: from then on a budget that is read from them may have it
+    if (!isTold) {
+      untold.add(bequest.holdId);
+      append(spentLine(bequest, []), late);
+    }
+    for (const record of records) keep(record, segment === current || append(lineOf(record)));
+    unsettled.delete(bequest.holdId);
+  };
+  const told = (spent: Spent): void => {
+    spent.isTold = true;
+    if (closed || !untold.delete(spent.bequest.holdId)) return;
+    append(toldLine(spent.bequest.holdId), late);
+    if (untold.size === 0) late.clear();
   };
 
   const ended = new AbortController();
@@ -147,7 +208,7 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
   let lookFails = false;
   const look = async (): Promise<void> => {
     try {
-      await takeOver({ ...to, signal: ended.signal });
+      await takeOver({ ...to, signal: ended.signal }, lasting);
       lookFails = false;
     } catch (error) {
       // nothing is lost: it goes on at the next start
@@ -172,14 +233,17 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
         log.error({ record: record.id }, 'A record of usage is lost: it came after the end.');
         return;
       }
-      keep(record);
-      if (current.count === batch && !failing) {
-        clearTimeout(timer);
-        timer = undefined;
-        runIn(0);
-        return;
+      keep(record, append(lineOf(record)));
+    },
+    spend(bequest, records) {
+      const spent: Spent = { bequest, records, segment: undefined, isTold: false };
+      if (closed) {
+        log.error({ records: records.map(({ id }) => id) }, 'Records of usage are lost: they came after the end.');
+        return { write: () => undefined, told: () => undefined };
       }
-      runIn(failing ? pauseMs : everyMs);
+      unsettled.set(bequest.holdId, spent);
+      put(spent);
+      return { write: () => write(spent), told: () => told(spent) };
     },
     flush,
     pending,
@@ -196,10 +260,7 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
       } catch (error) {
         log.warn({ err: error, waiting: pending() }, 'Records of usage stay in the journal until the next start.');
       }
-      for (const segment of [one, other]) {
-        if (segment.count === 0) segment.remove();
-        else segment.close();
-      }
+      for (const segment of [one, other, late]) segment.close();
       lock.release();
     },
   };

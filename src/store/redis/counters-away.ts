@@ -105,54 +105,77 @@ function least(one: bigint, other: bigint): bigint {
   return one < other ? one : other;
 }
 
-/** A settlement that Redis has not confirmed. `at`: when it was made, by the clock of Redis. */
+/** A settlement that Redis has not confirmed. */
 export interface Late {
   readonly holdId: string;
   readonly actual: readonly Take[];
+  /** When it was made, by the clock of Redis. */
   readonly at: number;
+  /** Holds that Redis may not know, to be remembered there as settled; the time away (`epoch`) in which they were taken. */
+  readonly elsewhere: readonly string[];
+  readonly epoch: number;
+  readonly told: readonly (() => void)[];
 }
 
+/** A settlement of one hold. */
+export type OwnLate = Omit<Late, 'elsewhere' | 'told'> & { readonly isElsewhere: boolean; readonly told: (() => void) | undefined };
+
 export interface LateSettlements {
-  add(late: Late): void;
+  add(late: OwnLate): void;
   /** One whose hold Redis never had: only its money is told, that of a second together. */
-  addLocal(actual: readonly Take[], at: number): void;
+  addLocal(late: Omit<OwnLate, 'isElsewhere'>): void;
   /** Those to be told, each until it is told. */
   list(): readonly Late[];
   told(late: Late): void;
 }
 
+interface Sum {
+  readonly at: number;
+  readonly epoch: number;
+  readonly amounts: Map<string, { readonly counter: BudgetCounter; amount: bigint }>;
+  readonly elsewhere: string[];
+  readonly told: (() => void)[];
+}
+
 /** `name`: begins the ids of those that are told together. */
 export function lateSettlements(name: string): LateSettlements {
   const waiting = new Map<string, Late>();
-  let sums = new Map<string, { readonly counter: BudgetCounter; readonly at: number; amount: bigint }>();
+  let sums = new Map<string, Sum>();
   let made = 0;
 
   return {
-    add(late) {
-      waiting.set(late.holdId, late);
+    add({ isElsewhere, told, ...late }) {
+      waiting.set(late.holdId, { ...late, elsewhere: isElsewhere ? [late.holdId] : [], told: told ? [told] : [] });
     },
-    addLocal(actual, at) {
-      const second = Math.floor(at / 1000);
-      for (const { counter, amount } of actual) {
-        if (counter.kind !== 'budget' || amount === 0n) continue;
-        const id = `${second} ${counterId(counter)}`;
-        const sum = sums.get(id);
-        if (sum) sum.amount += amount;
-        else sums.set(id, { counter, at, amount });
+    addLocal({ holdId, actual, at, epoch, told }) {
+      const money = actual.flatMap(({ counter, amount }) => (counter.kind === 'budget' && amount > 0n ? [{ counter, amount }] : []));
+      if (money.length === 0) return told?.();
+      const second = `${epoch} ${Math.floor(at / 1000)}`;
+      const sum: Sum = sums.get(second) ?? { at, epoch, amounts: new Map(), elsewhere: [], told: [] };
+      sums.set(second, sum);
+      for (const { counter, amount } of money) {
+        const id = counterId(counter);
+        const before = sum.amounts.get(id);
+        if (before) before.amount += amount;
+        else sum.amounts.set(id, { counter, amount });
       }
+      sum.elsewhere.push(holdId);
+      if (told) sum.told.push(told);
     },
     list() {
       const done = sums;
       sums = new Map();
-      for (const { counter, at, amount } of done.values()) {
+      for (const { amounts, ...sum } of done.values()) {
         made += 1;
         const holdId = `${name}:late:${made}`;
-        waiting.set(holdId, { holdId, actual: [{ counter, amount }], at });
+        waiting.set(holdId, { ...sum, holdId, actual: [...amounts.values()] });
       }
       return [...waiting.values()];
     },
     told(late) {
-      if (waiting.get(late.holdId) === late) waiting.delete(late.holdId);
+      if (waiting.get(late.holdId) !== late) return;
+      waiting.delete(late.holdId);
+      for (const told of late.told) told();
     },
   };
 }

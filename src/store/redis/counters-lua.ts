@@ -2,7 +2,8 @@
  * The scripts that count. A script is one step to Redis: nothing else runs between its first look and its last change.
  *
  * Keys: every counter is a hash; `<base>lease` is a sorted set of processes by the end of their lease; `<base>held:<process>`
- * has the holds of a process, `<base>done:<hold>` remembers one that was settled.
+ * has the holds of a process, `<base>done:<hold>` remembers one that was settled. `<base>lost:<process>` has the holds that were not
+ * settled when the lease ended, `<base>told:<process>:<n>` those that were never held here and are settled all the same.
  * - budgets: `spent` and `held` as decimal texts that HINCRBY adds to in 64 bits (Lua's numbers end at 2^53, nine million
  *   dollars; 64 bits at nine thousand million), compared as whole dollars and nano-dollars; `born`: when reading its records began.
  * - places: `held`.
@@ -13,7 +14,8 @@ import { SLOTS } from '../../gateway/rate-window.ts';
 
 /** Counters that nobody touches go; budgets are read from the records again. */
 const IDLE_MS = 7 * 86_400_000;
-const DAY_MS = 86_400_000;
+/** What is said of processes stays as long as the journal of one that died may wait to be taken over. */
+const HEIR_MS = 90 * 86_400_000;
 
 const COMMON = `
 local function clock(given)
@@ -96,17 +98,25 @@ local function release(item)
     if redis.call('HINCRBY', item.key, 'held', '-' .. item.n) <= 0 then redis.call('DEL', item.key) end
   end
 end
+-- a process is dead, or long not heard of: what it held is free
+local function let_go(lease, base, process)
+  local key, lost = base .. 'held:' .. process, base .. 'lost:' .. process
+  local all = redis.call('HGETALL', key)
+  for i = 2, #all, 2 do
+    local money = false
+    for _, item in ipairs(cjson.decode(all[i])) do
+      release(item)
+      money = money or item.k == 'b'
+    end
+    if money then redis.call('HSET', lost, all[i - 1], '1') end
+  end
+  redis.call('PEXPIRE', lost, ${HEIR_MS})
+  redis.call('DEL', key)
+  redis.call('ZREM', lease, process)
+end
 local function sweep(lease, base, now)
   local dead = redis.call('ZRANGEBYSCORE', lease, '-inf', whole(now), 'LIMIT', 0, 2)
-  for _, process in ipairs(dead) do
-    local key = base .. 'held:' .. process
-    local all = redis.call('HGETALL', key)
-    for i = 2, #all, 2 do
-      for _, item in ipairs(cjson.decode(all[i])) do release(item) end
-    end
-    redis.call('DEL', key)
-    redis.call('ZREM', lease, process)
-  end
+  for _, process in ipairs(dead) do let_go(lease, base, process) end
 end
 `;
 
@@ -166,8 +176,8 @@ if fits and hold ~= '' then
   end
   redis.call('ZADD', KEYS[1], whole(now + tonumber(ARGV[4])), process)
   redis.call('HSET', KEYS[2], hold, cjson.encode(items))
-  redis.call('PEXPIRE', KEYS[1], ${DAY_MS})
-  redis.call('PEXPIRE', KEYS[2], ${DAY_MS})
+  redis.call('PEXPIRE', KEYS[1], ${HEIR_MS})
+  redis.call('PEXPIRE', KEYS[2], ${HEIR_MS})
 end
 local reply = { fits and 'taken' or 'refused', whole(now) }
 for _, c in ipairs(counters) do
@@ -199,30 +209,41 @@ end
 return reply`;
 
 /**
- * KEYS: holds of the process, done, counters …
+ * KEYS: holds of the process, lost ones of it, done, told, counters …
  * ARGV: now or '', hold, rememberMs, at (when it was settled; '': now), 'skip' (budgets that are not known are left) or
- * ''; for each counter its kind, amount, windowMs.
+ * '', 'heir' (only if the process has not done so) or '', held ('1': here; '': elsewhere), number of holds to be told, those;
+ * for each counter its kind, amount, windowMs.
  * → ['settled' | 'again', now] | ['unknown', now, numbers of the budgets …]
  */
 export const SETTLE = `${COMMON}
 local now = clock(ARGV[1])
 local hold, at = ARGV[2], tonumber(ARGV[4])
-if redis.call('EXISTS', KEYS[2]) == 1 then return { 'again', whole(now) } end
+if redis.call('EXISTS', KEYS[3]) == 1 then return { 'again', whole(now) } end
+local text = redis.call('HGET', KEYS[1], hold)
+if ARGV[6] == 'heir' then
+  local done
+  -- what is held here is settled when it is held no more
+  if ARGV[7] == '1' then done = not text and redis.call('HEXISTS', KEYS[2], hold) == 0
+  else done = redis.call('HEXISTS', KEYS[4], hold) == 1 end
+  if done then return { 'again', whole(now) } end
+end
+local tell = tonumber(ARGV[8])
 local used, of, unknown = {}, {}, {}
-for i = 3, #KEYS do
-  local from = 6 + (i - 3) * 3
+for i = 5, #KEYS do
+  local from = 9 + tell + (i - 5) * 3
   local c = { key = KEYS[i], kind = ARGV[from], n = ARGV[from + 1], ms = tonumber(ARGV[from + 2]) }
   if c.kind == 'b' then
     c.born = redis.call('HGET', c.key, 'born')
-    if not c.born then unknown[#unknown + 1] = i - 3 end
+    if not c.born then unknown[#unknown + 1] = i - 5 end
   end
   used[#used + 1] = c
   of[c.key] = c
 end
 if #unknown > 0 and ARGV[5] ~= 'skip' then return { 'unknown', whole(now), unpack(unknown) } end
-local text = redis.call('HGET', KEYS[1], hold)
-redis.call('HDEL', KEYS[1], hold)
-redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
+if text then redis.call('HDEL', KEYS[1], hold) else redis.call('HDEL', KEYS[2], hold) end
+redis.call('SET', KEYS[3], '1', 'PX', ARGV[3])
+for i = 9, 8 + tell do redis.call('HSET', KEYS[4], ARGV[i], '1') end
+if tell > 0 then redis.call('PEXPIRE', KEYS[4], ${HEIR_MS}) end
 for _, item in ipairs(text and cjson.decode(text) or {}) do
   release(item)
   local c = item.k == 'r' and of[item.key]
@@ -263,6 +284,12 @@ return 1`;
 export const BEAT = `${COMMON}
 local now = clock(ARGV[1])
 redis.call('ZADD', KEYS[1], whole(now + tonumber(ARGV[4])), ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ${DAY_MS})
+redis.call('PEXPIRE', KEYS[1], ${HEIR_MS})
 sweep(KEYS[1], ARGV[2], now)
 return { redis.call('ZCARD', KEYS[1]), whole(now) }`;
+
+/** KEYS: lease, lost holds of a process. ARGV: base, process. It is dead, and what it had spent is charged. */
+export const FORGET = `${COMMON}
+let_go(KEYS[1], ARGV[1], ARGV[2])
+redis.call('DEL', KEYS[2])
+return 1`;

@@ -6,10 +6,10 @@ import { randomUUID } from 'node:crypto';
 import { GatewayError } from '../../core/error.ts';
 import { counterId, refusalOf, stateOf, wantedOf } from '../../gateway/counting.ts';
 import type { BudgetCounter, Reading, Wanted } from '../../gateway/counting.ts';
-import type { Counter, CounterState, CounterStore, Take, Taken } from '../../gateway/store-ports.ts';
+import type { Bequest, Counter, CounterState, CounterStore, Take, Taken } from '../../gateway/store-ports.ts';
 import { cannotCount, createAllowance, lateSettlements } from './counters-away.ts';
 import type { Allowance, Late } from './counters-away.ts';
-import { BEAT, CLAIM, PLANT, SETTLE, TAKE } from './counters-lua.ts';
+import { BEAT, CLAIM, FORGET, PLANT, SETTLE, TAKE } from './counters-lua.ts';
 import { createScripts, RedisAway, scriptOf, within } from './scripts.ts';
 import type { Script } from './scripts.ts';
 
@@ -34,7 +34,29 @@ export interface RedisCounterOptions {
   readonly now?: () => number;
 }
 
-const SCRIPTS = { take: scriptOf(TAKE), settle: scriptOf(SETTLE), claim: scriptOf(CLAIM), plant: scriptOf(PLANT), beat: scriptOf(BEAT) };
+/** `at`: when it was settled, where that is over: records from which budgets were read since have it. */
+interface Settlement {
+  readonly holdId: string;
+  readonly used: readonly Wanted[];
+  readonly at?: number;
+  /** The process that holds it; this one where it is absent. */
+  readonly by?: string;
+  /** Of its times without Redis. */
+  readonly during?: number;
+  /** Holds that Redis may not know, to be remembered as settled. */
+  readonly elsewhere?: readonly string[];
+  /** Only if that process has not settled it: one that is held here, or elsewhere. */
+  readonly heir?: 'here' | 'elsewhere';
+}
+
+const SCRIPTS = {
+  take: scriptOf(TAKE),
+  settle: scriptOf(SETTLE),
+  claim: scriptOf(CLAIM),
+  plant: scriptOf(PLANT),
+  beat: scriptOf(BEAT),
+  forget: scriptOf(FORGET),
+};
 const LETTERS = { rate: 'r', concurrent: 'c', budget: 'b' } as const;
 const FIRST_CONNECTION_MS = 1000;
 const PROBE_MS = 200;
@@ -52,27 +74,34 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
   const me = randomUUID();
   const base = `{${prefix}counters}:`;
   const lease = `${base}lease`;
-  const mine = `${base}held:${me}`;
   const scripts = createScripts({ url, timeoutMs });
   const late = lateSettlements(me);
   const left = new Map<string, bigint>();
   const seeding = new Map<string, Promise<void>>();
   let load: ((counter: BudgetCounter) => Promise<bigint>) | undefined;
+  let readable: Promise<void> | undefined;
   let clockAhead = 0;
   let processes = 1;
   let away = false;
   let closed = false;
   let local: Allowance | undefined;
   let probing = false;
+  /** Of the times that it was away. */
+  let epoch = 0;
+  /** Holds that Redis may not know, and the time away in which they were taken. */
+  const elsewhere = new Map<string, number>();
 
   const given = (): string => (now ? String(now()) : '');
   const wall = (): number => now?.() ?? Date.now() + clockAhead;
   const keyOf = (counter: Counter): string => base + counterId(counter);
   const doneKey = (holdId: string): string => `${base}done:${holdId}`;
+  const heldKey = (process: string): string => `${base}held:${process}`;
+  const lostKey = (process: string): string => `${base}lost:${process}`;
+  const toldKey = (process: string, during: number): string => `${base}told:${process}:${during}`;
 
   const run = async (script: Script, keys: readonly string[], args: readonly string[]): Promise<readonly unknown[]> => {
     const reply = await scripts.run(script, keys, args);
-    if (script !== SCRIPTS.plant) clockAhead = Number(reply[1] ?? wall()) - Date.now();
+    if (script !== SCRIPTS.plant && script !== SCRIPTS.forget) clockAhead = Number(reply[1] ?? wall()) - Date.now();
     return reply;
   };
 
@@ -118,12 +147,14 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
 
   /** `holdId` '': only looks. */
   const askTake = async (holdId: string, wanted: readonly Wanted[]): Promise<Taken> => {
-    const keys = [lease, mine, doneKey(holdId), ...wanted.map(({ counter }) => keyOf(counter))];
+    const keys = [lease, heldKey(me), doneKey(holdId), ...wanted.map(({ counter }) => keyOf(counter))];
     const args = wanted.flatMap(({ counter, amount }) => [LETTERS[counter.kind], String(counter.limit), String(amount), windowOf(counter)]);
     for (;;) {
       const reply = await run(SCRIPTS.take, keys, [given(), base, me, String(leaseMs), holdId, ...args]);
       if (reply[0] === 'again') throw new Error(`the hold ${holdId} was taken before`);
       if (reply[0] !== 'unknown') return answerOf(holdId, wanted, reply);
+      // before anything is claimed, for whoever is waited for may have to claim it as well
+      await readable;
       await seedAll(wanted, reply);
     }
   };
@@ -146,21 +177,26 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
     }
   };
 
-  /** `at`: when it was settled, where that is over. */
-  const askSettle = async (holdId: string, used: readonly Wanted[], at?: number): Promise<void> => {
-    const keys = [mine, doneKey(holdId), ...used.map(({ counter }) => keyOf(counter))];
+  const askSettle = async (settlement: Settlement): Promise<void> => {
+    const { holdId, used, at, by = me, during = 0, elsewhere = [], heir } = settlement;
+    const keys = [heldKey(by), lostKey(by), doneKey(holdId), toldKey(by, during), ...used.map(({ counter }) => keyOf(counter))];
+    const mode = heir ? ['heir', heir === 'here' ? '1' : ''] : ['', ''];
     const args = used.flatMap(({ counter, amount }) => [LETTERS[counter.kind], String(amount), windowOf(counter)]);
-    const ask = (skip: string): Promise<readonly unknown[]> =>
-      run(SCRIPTS.settle, keys, [given(), holdId, String(rememberMs), at === undefined ? '' : String(at), skip, ...args]);
+    const ask = (skip: string): Promise<readonly unknown[]> => {
+      const first = [given(), holdId, String(rememberMs), at === undefined ? '' : String(at), skip, ...mode];
+      return run(SCRIPTS.settle, keys, [...first, String(elsewhere.length), ...elsewhere, ...args]);
+    };
     const reply = await ask(at === undefined ? '' : 'skip');
     if (reply[0] !== 'unknown') return;
     try {
       await seedAll(used, reply);
     } catch (cause) {
-      if (cause instanceof RedisAway) throw cause;
+      if (heir || cause instanceof RedisAway) throw cause;
       // what cannot be read now is read later, from records that have this one
+      await ask('skip');
+      return;
     }
-    await ask('skip');
+    await (heir ? askSettle(settlement) : ask('skip'));
   };
 
   const beat = async (forMs: number): Promise<void> => {
@@ -173,6 +209,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
   const wentAway = (cause: unknown): void => {
     if (away || closed) return;
     away = true;
+    epoch += 1;
     if (whenDown !== 'refuse') {
       const known = new Map(left);
       const clock = now ? { now } : {};
@@ -186,7 +223,8 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
     }
   };
   const tellOne = async (one: Late): Promise<void> => {
-    await askSettle(one.holdId, wantedOf(one.actual), one.at);
+    const { holdId, actual, at, elsewhere, epoch: during } = one;
+    await askSettle({ holdId, used: wantedOf(actual), at, elsewhere, during });
     late.told(one);
   };
   const look = async (): Promise<void> => {
@@ -209,6 +247,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
     try {
       const answer = local ? await local.take(holdId, takes) : undefined;
       if (!answer) throw cannotCount();
+      if (answer.ok) elsewhere.set(holdId, epoch);
       if (answer.ok && doubtful) doubted.add(holdId);
       if (!answer.ok && doubtful) cancel(holdId, takes);
       return answer;
@@ -219,8 +258,10 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
   };
   /** Taken here, and perhaps by a Redis that did not say so. */
   const doubted = new Set<string>();
-  const cancel = (holdId: string, takes: readonly Take[]): void =>
-    late.add({ holdId, actual: takes.map(({ counter }) => ({ counter, amount: 0n })), at: wall() });
+  const cancel = (holdId: string, takes: readonly Take[]): void => {
+    const actual = takes.map(({ counter }) => ({ counter, amount: 0n }));
+    late.add({ holdId, actual, at: wall(), epoch, isElsewhere: false, told: undefined });
+  };
   /** Settled while Redis was away, and when: Redis may not know of it, so it is remembered here that it is done. */
   const settledHere = new Map<string, number>();
   const forgetSettled = (at: number): void => {
@@ -229,14 +270,15 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
       settledHere.delete(holdId);
     }
   };
-  const settleLater = async (holdId: string, actual: readonly Take[]): Promise<void> => {
-    if (settledHere.has(holdId)) return;
+  const settleLater = async (holdId: string, actual: readonly Take[], told: (() => void) | undefined): Promise<void> => {
     forgetSettled(performance.now());
     settledHere.set(holdId, performance.now());
-    const isLocal = local?.has(holdId) === true && !doubted.has(holdId);
+    const during = elsewhere.get(holdId);
+    const one = { holdId, actual, at: wall(), epoch: during ?? 0, told };
+    if (during !== undefined && !doubted.has(holdId)) late.addLocal(one);
+    else late.add({ ...one, isElsewhere: during !== undefined });
     doubted.delete(holdId);
-    if (isLocal) late.addLocal(actual, wall());
-    else late.add({ holdId, actual, at: wall() });
+    elsewhere.delete(holdId);
     await local?.settle(holdId, actual);
   };
 
@@ -260,18 +302,21 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
         return takeAway(holdId, wanted, true);
       }
     },
-    async settle(holdId, actual) {
+    async settle(holdId, actual, told) {
       const used = wantedOf(actual);
       if (starting) await starting;
       if (settledHere.has(holdId)) return;
-      if (away) return settleLater(holdId, used);
+      if (away) return settleLater(holdId, used, told);
+      const during = elsewhere.get(holdId);
       try {
-        await askSettle(holdId, used);
+        await askSettle({ holdId, used, ...(during === undefined ? {} : { during, elsewhere: [holdId] }) });
         doubted.delete(holdId);
+        elsewhere.delete(holdId);
+        told?.();
       } catch (cause) {
         if (!(cause instanceof RedisAway)) throw cause;
         wentAway(cause);
-        await settleLater(holdId, used);
+        await settleLater(holdId, used, told);
       }
     },
     async states(counters): Promise<readonly CounterState[]> {
@@ -286,8 +331,26 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
       if (!local) throw cannotCount();
       return local.states(counters);
     },
-    seed(from) {
+    seed(from, ready) {
       load = from;
+      readable = ready?.finally(() => (readable = undefined));
+    },
+    lasting: {
+      note(holdId) {
+        const during = elsewhere.get(holdId);
+        return { by: me, how: `${Math.floor(wall())} ${during ?? 'here'}` };
+      },
+      async inherit({ holdId, by, how, charges }: Bequest, isWritten) {
+        if (starting) await starting;
+        const [at = '', held = ''] = how.split(' ');
+        const isHere = held === 'here';
+        const where = isHere ? {} : { during: Number(held), elsewhere: [holdId] };
+        const when = isWritten ? { at: Number(at) } : {};
+        await askSettle({ holdId, by, used: wantedOf(charges), heir: isHere ? 'here' : 'elsewhere', ...where, ...when });
+      },
+      async forget(by) {
+        await run(SCRIPTS.forget, [lease, lostKey(by)], [base, by]);
+      },
     },
     async close() {
       if (closed) return;
