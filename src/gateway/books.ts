@@ -11,18 +11,30 @@ import { costOf } from './money.ts';
 import { chargeOf } from './charge.ts';
 import type { Estimate } from './charge.ts';
 import type { Route } from './route.ts';
-import type { CounterStore, Take } from './store-ports.ts';
+import type { Bequest, CounterStore, Take } from './store-ports.ts';
 
 export interface BooksParts {
   readonly counters: Pick<CounterStore, 'settle'>;
   /** Keeps a record; what it keeps outlives the process. Must not throw. */
   readonly record: (record: UsageRecord) => void;
+  /**
+   * Where counters outlive the process: keeps what is about to be charged, with its records, so that it is charged and recorded, once,
+   * whenever this process dies. Must not throw.
+   */
+  readonly spend?: ((spent: Pick<Bequest, 'holdId' | 'charges'>, records: readonly UsageRecord[]) => Spending) | undefined;
   /** Milliseconds of a clock that never goes back, that of attempts. */
   readonly now: () => number;
   /** Unix milliseconds. */
   readonly clock: () => number;
   /** What went wrong here. The answer goes out all the same. */
   readonly failed: (cause: unknown) => void;
+}
+
+export interface Spending {
+  /** Its records may be read from the database now. */
+  write(): void;
+  /** The counters have it. */
+  told(): void;
 }
 
 export interface TabOptions {
@@ -60,16 +72,29 @@ export function createBooks(parts: BooksParts): Books {
   const open = new Set<Tab>();
   let whenQuiet: (() => void) | undefined;
 
-  const close = async (tab: Tab): Promise<void> => {
-    let records: readonly UsageRecord[] = [];
+  const settle = async (tab: Tab, records: readonly UsageRecord[]): Promise<void> => {
+    if (!tab.isHeld) return records.forEach(parts.record);
+    const holdId = tab.call.id;
+    const takes = takesOf(tab, records);
+    const charges = parts.spend ? takes.filter(({ counter }) => counter.kind === 'budget') : [];
+    const spending = charges.length > 0 ? parts.spend?.({ holdId, charges }, records) : undefined;
     try {
-      records = recordsOf(tab, parts);
       // first: a counter that is made from the records meanwhile would have these twice
-      if (tab.isHeld) await parts.counters.settle(tab.call.id, takesOf(tab, records));
+      await parts.counters.settle(holdId, takes, spending?.told);
+    } catch (cause) {
+      parts.failed(cause);
+      spending?.told();
+    }
+    if (spending) spending.write();
+    else records.forEach(parts.record);
+  };
+
+  const close = async (tab: Tab): Promise<void> => {
+    try {
+      await settle(tab, recordsOf(tab, parts));
     } catch (cause) {
       parts.failed(cause);
     }
-    for (const record of records) parts.record(record);
     open.delete(tab);
     if (open.size === 0) whenQuiet?.();
     tab.closed?.();
