@@ -10,7 +10,17 @@ import { becomeNode, findNode, nodeMissing } from '../scripts/node.mjs';
 import { ensureInstalled } from '../scripts/setup.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const benches = ['engine', 'http', 'translate', 'router', 'soak', 'store'];
+const benches = {
+  engine: 'engine/main.ts',
+  hot: 'gateway/hot.ts',
+  http: 'http/main.ts',
+  translate: 'translate/main.ts',
+  router: 'router/main.ts',
+  soak: 'soak/main.ts',
+  store: 'store/main.ts',
+};
+/** Those that compare with packages of bench/package.json. */
+const withPeers = ['http', 'hot'];
 
 /** The peers are no dependency of the project: they have a lock file and a node_modules of their own. */
 function peersInstalled() {
@@ -33,14 +43,14 @@ function installPeers() {
 }
 
 const [bench, ...args] = process.argv.slice(2);
-if (!benches.includes(bench)) {
-  console.error(`Which bench? ${benches.join(', ')}`);
+if (!Object.hasOwn(benches, bench ?? '')) {
+  console.error(`Which bench? ${Object.keys(benches).join(', ')}`);
   process.exitCode = 2;
-} else if (!(await ensureInstalled({ dev: bench === 'soak' })) || (bench === 'http' && !installPeers())) {
+} else if (!(await ensureInstalled({ dev: bench === 'soak' })) || (withPeers.includes(bench) && !installPeers())) {
   process.exitCode = 1;
 } else {
   const node = findNode();
-  if (node !== undefined) becomeNode(node, [join(here, bench, 'main.ts'), ...args]);
+  if (node !== undefined) becomeNode(node, [join(here, benches[bench]), ...args]);
   console.error(nodeMissing());
   process.exitCode = 1;
 }

@@ -11,12 +11,16 @@ export interface Command {
   readonly cwd?: string;
   /** Cores it may run on, as `taskset -c` has them. */
   readonly cores?: string | undefined;
+  /** Throws away what it writes to its standard output, as `/dev/null` does; what goes to the other one is kept. */
+  readonly quiet?: boolean;
 }
 
 export interface Program {
   readonly pid: number;
   /** What it wrote so far, both streams. */
   output(): string;
+  /** It has ended. */
+  ended(): boolean;
   /** Resolves with the output as soon as `pattern` is in it. Rejects when the program ends before. */
   until(pattern: RegExp): Promise<RegExpExecArray>;
   stop(): Promise<void>;
@@ -58,10 +62,10 @@ export function endsWithUs(child: ChildProcess): void {
 }
 
 /** Starts a program. With `cores`, `taskset` becomes it, so that the id is the program's own. */
-export function start({ command, args, env = {}, cwd, cores }: Command): Program {
+export function start({ command, args, env = {}, cwd, cores, quiet = false }: Command): Program {
   const words = cores === undefined ? [command, ...args] : ['taskset', '-c', cores, command, ...args];
   const child = spawn(words[0] ?? command, words.slice(1), {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', quiet ? 'ignore' : 'pipe', 'pipe'],
     env: { ...process.env, ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
@@ -73,7 +77,7 @@ export function start({ command, args, env = {}, cwd, cores }: Command): Program
     for (const look of waiting) look();
   };
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-1_000_000);
       news();
     });
@@ -95,6 +99,7 @@ export function start({ command, args, env = {}, cwd, cores }: Command): Program
   return {
     pid: child.pid ?? -1,
     output: () => output,
+    ended: () => ended,
     until(pattern) {
       const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
       const look = (): void => {
@@ -116,8 +121,14 @@ export function start({ command, args, env = {}, cwd, cores }: Command): Program
   };
 }
 
+export interface Patience {
+  readonly withinMs: number;
+  /** Whose port it is: nobody waits longer than it runs. */
+  readonly program?: Program;
+}
+
 /** Resolves as soon as somebody accepts connections on the port. Asks again every 2 ms, so that the time can be taken. */
-export async function accepting(port: number, { withinMs }: { withinMs: number }): Promise<void> {
+export async function accepting(port: number, { withinMs, program }: Patience): Promise<void> {
   const until = performance.now() + withinMs;
   for (;;) {
     const socket = connect(port, '127.0.0.1');
@@ -127,6 +138,7 @@ export async function accepting(port: number, { withinMs }: { withinMs: number }
     });
     socket.destroy();
     if (connected) return;
+    if (program?.ended()) throw new Error(`it ended before it listened: ${program.output().slice(-2000)}`);
     if (performance.now() > until) throw new Error(`nobody listens on port ${port}`);
     await pause(2);
   }
