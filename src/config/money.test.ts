@@ -29,6 +29,33 @@ test('config: prices of one’s own, in the file and the environment', () => {
   assert.deepEqual([prices.local, prices.unpriced], [{ input: 0.1, output: 0.2 }, 'refuse']);
 });
 
+test('config: every kind that is charged has its price, in overrides and in what is declared of a model', () => {
+  const prices =
+    '{input: 1, output: 2, cachedInput: 3, cacheWrite: 4, cacheWriteLong: 5, reasoning: 6, inputAudio: 7, cachedAudio: 8, outputAudio: 9, inputImage: 10, ' +
+    'outputImage: 11, request: 0.01, tools: {web_search: 10}, toolRequests: {maps: 25}, tiers: [{above: 200000, cacheWriteLong: 12}]}';
+  const all = {
+    input: 1,
+    output: 2,
+    cachedInput: 3,
+    cacheWrite: 4,
+    cacheWriteLong: 5,
+    reasoning: 6,
+    inputAudio: 7,
+    cachedAudio: 8,
+    outputAudio: 9,
+    inputImage: 10,
+    outputImage: 11,
+    request: 0.01,
+    tools: { web_search: 10 },
+    toolRequests: { maps: 25 },
+    tiers: [{ above: 200_000, cacheWriteLong: 12 }],
+  };
+  assert.deepEqual(load(`prices: {overrides: {a: ${prices}}}`).prices.overrides, { a: all });
+  const { providers } = load(`providers: {openai: {key: sk-test, models: [{id: m, pricing: ${prices}}]}}`);
+  assert.deepEqual(providers.find(({ id }) => id === 'openai')?.models[0]?.pricing, all);
+  assert.throws(() => load('prices: {overrides: {a: {input: 1, output: 1, tools: {web_search: -1}}}}'), /web_search: must be/);
+});
+
 test('config: a price has both ends and no others', () => {
   assert.throws(() => load('prices: {overrides: {a: {input: 1}}}'), /prices\.overrides\.a: must have "output"/);
   assert.throws(

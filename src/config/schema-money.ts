@@ -26,14 +26,28 @@ const TIER = {
   required: ['above'],
 };
 
+const fees = (description: string) =>
+  Type.Unsafe<Readonly<Record<string, number>>>({
+    type: 'object',
+    additionalProperties: dollars('US dollars; 0 where nothing is charged.'),
+    description,
+  });
+
+/** All that a model may be charged for. */
+export const PRICE_FIELDS = {
+  ...KINDS,
+  request: dollars('US dollars for each request, whatever it uses.'),
+  tools: fees(
+    'US dollars for a thousand runs of tools that the provider runs itself, by their names in `provider_tool_calls` of the usage.',
+  ),
+  toolRequests: fees('The same for a thousand requests in which the tool ran, however often it did.'),
+  tiers: Type.Array(Type.Unsafe<object>(TIER), { maxItems: 16, description: 'Other prices for long prompts.' }),
+};
+
 const PRICE = {
   ...section(
-    {
-      ...KINDS,
-      request: dollars('US dollars for each request, whatever it uses.'),
-      tiers: Type.Array(Type.Unsafe<object>(TIER), { maxItems: 16, description: 'Other prices for long prompts.' }),
-    },
-    'The whole price of a model: nothing of the table is kept beside it.',
+    PRICE_FIELDS,
+    'The whole price of a model: nothing of the table is kept beside it, and what a provider reports does not count.',
   ),
   required: ['input', 'output'],
 };

@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
 import { duration, section } from './schema-kit.ts';
+import { PRICE_FIELDS } from './schema-money.ts';
 
 const mapOf = <T>(values: TSchema, description: string, names?: string) =>
   Type.Unsafe<Readonly<Record<string, T>>>({
@@ -13,7 +14,6 @@ const mapOf = <T>(values: TSchema, description: string, names?: string) =>
   });
 
 const tokens = (description: string) => Type.Integer({ minimum: 1, description });
-const dollars = (description: string) => Type.Number({ minimum: 0, description });
 const modalities = Type.Array(Type.Unsafe<string>({ enum: ['text', 'image', 'audio', 'video', 'file'] }));
 
 const DECLARED = Type.Unsafe<object>({
@@ -35,13 +35,8 @@ const DECLARED = Type.Unsafe<object>({
       'What it can do.',
     ),
     pricing: section(
-      {
-        input: dollars('For a million tokens of the prompt.'),
-        output: dollars('For a million tokens of the completion.'),
-        cachedInput: dollars('For a million tokens read from the provider’s cache.'),
-        cacheWrite: dollars('For a million tokens written to it.'),
-      },
-      'US dollars for a million tokens.',
+      PRICE_FIELDS,
+      'What it costs; what is left out is as the provider or the table has it. What it reports itself does not count.',
     ),
   },
   required: ['id'],

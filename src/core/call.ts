@@ -130,6 +130,15 @@ export interface Pricing extends Prices {
   /** US dollars for each request, whatever it uses. */
   readonly request?: number;
   readonly tiers?: readonly PriceTier[];
+  /**
+   * US dollars for a thousand runs of tools that the provider runs itself, by their names in `Usage.providerTools`; 0 for those
+   * that cost nothing but their tokens, absent where unknown.
+   */
+  readonly tools?: Readonly<Record<string, number>>;
+  /** The same for a thousand requests in which the tool ran, however often it did. */
+  readonly toolRequests?: Readonly<Record<string, number>>;
+  /** The administrator's word: it holds whatever a provider says it charged. */
+  readonly binding?: boolean;
 }
 
 /** What a client may know of a model. */

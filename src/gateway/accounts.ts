@@ -107,7 +107,7 @@ export interface UsageRecord {
   /** The provider did not say; the tokens are counted by us. */
   readonly estimated: boolean;
   readonly costNanos: bigint;
-  /** No price is known: the cost says nothing. */
+  /** A price of what was used is not known: the cost is without that. */
   readonly unpriced: boolean;
   readonly stream: boolean;
   readonly cache: 'hit' | 'miss' | 'shared' | undefined;

@@ -7,7 +7,7 @@ import { GatewayError } from '../core/error.ts';
 import type { Outcome, UsageRecord } from './accounts.ts';
 import { applyingBudgets } from './applying.ts';
 import type { Applying, Asking } from './applying.ts';
-import { costOf } from './money.ts';
+import { chargedFor } from './money.ts';
 import { chargeOf } from './charge.ts';
 import type { Estimate } from './charge.ts';
 import type { Route } from './route.ts';
@@ -162,8 +162,7 @@ function recordOf(tab: Tab, { attempt, number }: Numbered, { now, clock }: Books
   const { error, startedAt, firstOutputAt, endedAt = now(), outcome = 'cancelled' } = attempt;
   const { usage, estimated } = chargeOf(attempt, tab.estimate);
   const target = targetOf(tab.route, attempt);
-  const used = usage.promptTokens + usage.completionTokens > 0;
-  const cost = used ? costOf(usage, target?.card.pricing) : 0n;
+  const { nanos, known } = chargedFor(usage, target?.card.pricing);
   return {
     ...commonOf(tab),
     id: `${tab.call.id}-${number}`,
@@ -178,8 +177,8 @@ function recordOf(tab: Tab, { attempt, number }: Numbered, { now, clock }: Books
     reasoningTokens: counted(usage.reasoningTokens),
     audioTokens: counted(usage.promptAudioTokens) + counted(usage.completionAudioTokens),
     estimated,
-    costNanos: cost ?? 0n,
-    unpriced: cost === undefined,
+    costNanos: nanos,
+    unpriced: !known,
     outcome: OUTCOMES[outcome],
     status: outcome === 'answered' ? 200 : (error?.status ?? GONE.status),
     errorKind: error?.kind ?? (outcome === 'answered' ? undefined : GONE.kind),

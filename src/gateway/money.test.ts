@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Pricing } from '../core/call.ts';
 import type { Usage } from '../core/chat.ts';
-import { costOf, nanosOf, periodOf, worstCase } from './money.ts';
+import { chargedFor, costOf, nanosOf, periodOf, worstCase } from './money.ts';
 
 const used = (more: Partial<Usage> = {}): Usage => ({ promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0, ...more });
 const prompt = (tokens: number, more: object = {}) => ({
@@ -119,6 +119,62 @@ test('money: where a price is not known the cost is not known either, and never 
   assert.equal(costOf(used({ promptTokens: 1, completionTokens: 1 }), { input: 0, output: 0 }), 0n);
   assert.equal(worstCase(prompt(10), 10, { input: 1 }), undefined);
   assert.equal(worstCase(prompt(10), 10, undefined), undefined);
+});
+
+test('money: tools of the provider by the thousand runs, or by the thousand requests', () => {
+  const pricing: Pricing = { input: 3, output: 15, tools: { web_search: 10, web_fetch: 0 }, toolRequests: { maps: 25 } };
+  const usage = used({ promptTokens: 1000, completionTokens: 100, providerTools: { web_search: 3, web_fetch: 7, maps: 4 } });
+  // 1,000 × 3,000 + 100 × 15,000 = 4,500,000; three searches at $0.01; fetching is free; maps $0.025 whatever it did
+  assert.deepEqual(chargedFor(usage, pricing), { nanos: 4_500_000n + 30_000_000n + 25_000_000n, known: true });
+  // a fee with more decimals than a nano-dollar has is rounded with the rest, once
+  const fine = { input: 0, output: 0, tools: { one: 0.000_000_4, two: 0.000_000_1 } };
+  assert.equal(chargedFor(used({ providerTools: { one: 1, two: 1 } }), fine).nanos, 1n);
+});
+
+test('money: a tool whose fee nobody knows is left out, and the cost is said to be incomplete', () => {
+  const usage = used({ promptTokens: 1000, providerTools: { web_search: 1, shell: 2 } });
+  assert.deepEqual(chargedFor(usage, { input: 3, output: 15, tools: { web_search: 10 } }), { nanos: 13_000_000n, known: false });
+  assert.deepEqual(chargedFor(usage, { input: 3, output: 15 }), { nanos: 3_000_000n, known: false });
+  assert.deepEqual(chargedFor(used({ promptTokens: 1, providerTools: { shell: 0 } }), { input: 1, output: 1 }), {
+    nanos: 1000n,
+    known: true,
+  });
+  assert.deepEqual(chargedFor(used({ promptTokens: 1000 }), undefined), { nanos: 0n, known: false });
+  assert.deepEqual(chargedFor(used(), undefined), { nanos: 0n, known: true });
+});
+
+test('money: what the provider says it charged is right, but where a price was set', () => {
+  const usage = used({ promptTokens: 1_000_000, reportedCost: 0.123_456_789_1, providerTools: { shell: 1 } });
+  assert.deepEqual(chargedFor(usage, { input: 3, output: 15 }), { nanos: 123_456_789n, known: true });
+  assert.deepEqual(chargedFor(usage, undefined), { nanos: 123_456_789n, known: true });
+  assert.deepEqual(chargedFor(usage, { input: 3, output: 15, tools: { shell: 0 }, binding: true }), { nanos: 3_000_000_000n, known: true });
+  // a 0 may be no more than a field that nobody fills, and no request costs more than a million dollars
+  for (const reportedCost of [0, 1_000_001, Number.MAX_SAFE_INTEGER]) {
+    assert.deepEqual(chargedFor(used({ promptTokens: 1_000_000, reportedCost }), { input: 3, output: 15 }), {
+      nanos: 3_000_000_000n,
+      known: true,
+    });
+  }
+});
+
+test('money: images that were read from the cache are charged as that', () => {
+  // 1,000 tokens, 900 of them of images, 950 from the cache: 850 of the images are among those
+  const usage = used({ promptTokens: 1000, promptImageTokens: 900, cachedTokens: 950 });
+  assert.equal(costOf(usage, { input: 1, output: 1, cachedInput: 0.1, inputImage: 2 }), 95_000n + 100_000n);
+});
+
+test('money: what is kept for an hour at its own price, in each tier', () => {
+  const pricing: Pricing = {
+    input: 3,
+    output: 15,
+    cacheWrite: 3.75,
+    cacheWriteLong: 6,
+    tiers: [{ above: 200_000, input: 6, output: 22.5, cacheWrite: 7.5, cacheWriteLong: 12 }],
+  };
+  const at = (promptTokens: number) => costOf(used({ promptTokens, cacheWriteTokens: 100_000, cacheWriteLongTokens: 40_000 }), pricing);
+  // 100,000 × 3,000 + 60,000 × 3,750 + 40,000 × 6,000; one token more, and all of it costs twice
+  assert.equal(at(200_000), 300_000_000n + 225_000_000n + 240_000_000n);
+  assert.equal(at(200_001), 600_006_000n + 450_000_000n + 480_000_000n);
 });
 
 test('money: the worst case is the dearest of what may come', () => {

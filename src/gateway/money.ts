@@ -12,6 +12,8 @@ export { estimatePrompt, estimatePromptTokens } from './prompt-estimate.ts';
 const NANOS = 1_000_000_000n;
 /** Of a price for a million tokens, in nano-dollars for one. */
 const NANOS_A_TOKEN = 1000n;
+/** Of a price for a thousand runs of a tool, in nano-dollars for one. */
+const NANOS_A_RUN = 1_000_000n;
 const DAY_MS = 86_400_000;
 
 type Kind = keyof Prices;
@@ -20,6 +22,9 @@ type Kind = keyof Prices;
 interface Exact {
   readonly scale: bigint;
   readonly request: bigint;
+  /** By tool, for a thousand runs and for a thousand requests. */
+  readonly tools: ReadonlyMap<string, bigint>;
+  readonly toolRequests: ReadonlyMap<string, bigint>;
   readonly tiers: readonly { readonly above: number; readonly prices: ReadonlyMap<Kind, bigint> }[];
 }
 
@@ -41,14 +46,47 @@ const KINDS = Object.keys(INSTEAD).filter((kind): kind is Kind => kind in INSTEA
 
 const exactOnes = new WeakMap<Pricing, Exact>();
 
+/** In nano-dollars. `known`: nothing is missing in it, because no price of what was used is unknown. */
+export interface Cost {
+  readonly nanos: bigint;
+  readonly known: boolean;
+}
+
+/** A provider that says a request cost more dollars than this speaks of something else. */
+const MOST_REPORTED = 1_000_000;
+
 /**
- * What was used, by those prices; undefined where a price that it needs is not known, which is not the same as nothing.
- * Details are parts of the totals (core/chat.ts); where those of the prompt are more than the prompt, audio is among what
- * was read from the cache, and charged as that.
+ * What an attempt is charged. What the provider says that it charged is right, but where the administrator has set a price;
+ * a reported 0 says nothing, since there are servers that write it and charge all the same. Else it is the cost by our prices,
+ * without what no price is known for.
+ */
+export function chargedFor(usage: Usage, pricing: Pricing | undefined): Cost {
+  const { reportedCost = 0 } = usage;
+  if (reportedCost > 0 && reportedCost <= MOST_REPORTED && pricing?.binding !== true) {
+    return { nanos: nanosOf(reportedCost), known: true };
+  }
+  const ran = runsOf(usage);
+  if (usage.promptTokens + usage.completionTokens === 0 && ran.length === 0) return { nanos: 0n, known: true };
+  const cost = costOf(usage, pricing);
+  return { nanos: cost ?? 0n, known: cost !== undefined && ran.every(([tool]) => hasFee(pricing, tool)) };
+}
+
+function runsOf({ providerTools }: Usage): readonly (readonly [string, number])[] {
+  return providerTools === undefined ? [] : Object.entries(providerTools).filter(([, runs]) => runs > 0);
+}
+
+function hasFee(pricing: Pricing | undefined, tool: string): boolean {
+  return [pricing?.tools, pricing?.toolRequests].some((fees) => fees !== undefined && Object.hasOwn(fees, tool));
+}
+
+/**
+ * What was used, by those prices; undefined where a price of tokens that it needs is not known, which is not the same as
+ * nothing. Tools whose fee is not known are left out. Details are parts of the totals (core/chat.ts); where those of the
+ * prompt are more than the prompt, audio and then images are among what was read from the cache, and charged as that.
  */
 export function costOf(usage: Usage, pricing: Pricing | undefined): bigint | undefined {
   if (!pricing) return undefined;
-  const { scale, request, tiers } = exactly(pricing);
+  const { scale, request, tools, toolRequests, tiers } = exactly(pricing);
   const prices = tiers.find(({ above }) => usage.promptTokens > above)?.prices;
   if (!prices) return undefined;
   let units = request * NANOS;
@@ -57,6 +95,9 @@ export function costOf(usage: Usage, pricing: Pricing | undefined): bigint | und
     const price = prices.get(kind);
     if (price === undefined) return undefined;
     units += BigInt(Math.ceil(tokens)) * price * NANOS_A_TOKEN;
+  }
+  for (const [tool, runs] of runsOf(usage)) {
+    units += (BigInt(Math.ceil(runs)) * (tools.get(tool) ?? 0n) + (toolRequests.get(tool) ?? 0n)) * NANOS_A_RUN;
   }
   return (2n * units + scale) / (2n * scale);
 }
@@ -72,7 +113,9 @@ function tokensByKind(usage: Usage): readonly (readonly [Kind, number])[] {
   } = usage;
   const long = Math.min(usage.cacheWriteLongTokens ?? 0, cacheWriteTokens);
   const plain = promptTokens - cachedTokens - cacheWriteTokens - promptAudioTokens - promptImageTokens;
-  const cachedAudio = Math.min(Math.max(0, -plain), promptAudioTokens, cachedTokens);
+  const counted = Math.max(0, -plain);
+  const cachedAudio = Math.min(counted, promptAudioTokens, cachedTokens);
+  const cachedImage = Math.min(counted - cachedAudio, promptImageTokens, cachedTokens - cachedAudio);
   return [
     ['input', plain],
     ['cachedInput', cachedTokens - cachedAudio],
@@ -80,7 +123,7 @@ function tokensByKind(usage: Usage): readonly (readonly [Kind, number])[] {
     ['cacheWrite', cacheWriteTokens - long],
     ['cacheWriteLong', long],
     ['inputAudio', promptAudioTokens - cachedAudio],
-    ['inputImage', promptImageTokens],
+    ['inputImage', promptImageTokens - cachedImage],
     ['output', completionTokens - reasoningTokens - completionAudioTokens - completionImageTokens],
     ['reasoning', reasoningTokens],
     ['outputAudio', completionAudioTokens],
@@ -127,10 +170,11 @@ export function nanosOf(dollars: number): bigint {
 function exactly(pricing: Pricing): Exact {
   const before = exactOnes.get(pricing);
   if (before) return before;
-  const { request = 0, tiers = [] } = pricing;
+  const { request = 0, tiers = [], tools = {}, toolRequests = {} } = pricing;
   const levels = [{ ...pricing, above: -1 }, ...tiers.toSorted((one, other) => one.above - other.above)];
+  const fees = [request, ...Object.values(tools), ...Object.values(toolRequests)];
   const places = Math.max(
-    ...[request, ...levels.flatMap((level) => KINDS.map((kind) => level[kind] ?? 0))].map((price) => decimalOf(price).places),
+    ...[...fees, ...levels.flatMap((level) => KINDS.map((kind) => level[kind] ?? 0))].map((price) => decimalOf(price).places),
   );
   const units = (price: number): bigint => {
     const decimal = decimalOf(price);
@@ -141,7 +185,14 @@ function exactly(pricing: Pricing): Exact {
     below = { ...below, ...prices };
     return { above, prices: filledIn(below, units) };
   });
-  const made = { scale: 10n ** BigInt(places), request: units(request), tiers: exact.toReversed() };
+  const byTool = (dollars: Readonly<Record<string, number>>) => new Map(Object.entries(dollars).map(([tool, fee]) => [tool, units(fee)]));
+  const made = {
+    scale: 10n ** BigInt(places),
+    request: units(request),
+    tools: byTool(tools),
+    toolRequests: byTool(toolRequests),
+    tiers: exact.toReversed(),
+  };
   exactOnes.set(pricing, made);
   return made;
 }

@@ -28,9 +28,13 @@ const TABLE = { input: 5, output: 6 };
 test('pricing: an exact id comes before patterns, both before the table, and nothing is mixed', () => {
   const overrides = { 'a/*': { input: 1, output: 1 }, 'a/x': { input: 2, output: 2 }, renamed: { input: 3, output: 3 } };
   const price = pricedBy({ ...DEFAULT_PRICES, overrides });
-  assert.deepEqual(price(target('a/x', { provider: 'a', pricing: { ...TABLE, cachedInput: 1 } })), { input: 2, output: 2 });
-  assert.deepEqual(price(target('a/y', { provider: 'a', pricing: TABLE })), { input: 1, output: 1 });
-  assert.deepEqual(price(target('b/z', { provider: 'b', shownAs: 'renamed' })), { input: 3, output: 3 });
+  assert.deepEqual(price(target('a/x', { provider: 'a', pricing: { ...TABLE, cachedInput: 1 } })), {
+    input: 2,
+    output: 2,
+    binding: true,
+  });
+  assert.deepEqual(price(target('a/y', { provider: 'a', pricing: TABLE })), { input: 1, output: 1, binding: true });
+  assert.deepEqual(price(target('b/z', { provider: 'b', shownAs: 'renamed' })), { input: 3, output: 3, binding: true });
   assert.deepEqual(price(target('b/y', { provider: 'b', pricing: TABLE })), TABLE);
   assert.equal(price(target('b/x', { provider: 'b' })), undefined);
 });

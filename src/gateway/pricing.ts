@@ -18,14 +18,13 @@ export const FREE: Pricing = Object.freeze({ input: 0, output: 0 });
 
 export const DEFAULT_PRICES: PriceSettings = Object.freeze({ overrides: {}, local: FREE, unpriced: 'allow' });
 
-/** The price that holds for a target; undefined where none is known. */
+/** The price that holds for a target; undefined where none is known. Those that were set are binding. */
 export function pricedBy({ overrides, local }: PriceSettings): (target: Target) => Pricing | undefined {
-  const patterns = Object.entries(overrides)
-    .filter(([name]) => name.includes('*'))
-    .map(([name, pricing]) => ({ matches: matcher([name]), pricing }));
+  const set = new Map(Object.entries(overrides).map(([name, pricing]): [string, Pricing] => [name, { ...pricing, binding: true }]));
+  const patterns = [...set].filter(([name]) => name.includes('*')).map(([name, pricing]) => ({ matches: matcher([name]), pricing }));
   return ({ id, card }) => {
-    if (Object.hasOwn(overrides, id)) return overrides[id];
-    if (Object.hasOwn(overrides, card.id)) return overrides[card.id];
+    const exact = set.get(id) ?? set.get(card.id);
+    if (exact) return exact;
     const found = patterns.find(({ matches }) => matches(id) || matches(card.id));
     if (found) return found.pricing;
     return card.provider === undefined ? local : card.pricing;

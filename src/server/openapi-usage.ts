@@ -80,7 +80,10 @@ const UsageSum = Type.Object(
     ...tokens,
     cost_usd: dollars('US dollars, to the nano-dollar.'),
     estimated: Type.Integer({ minimum: 0, description: 'Attempts of which the provider told no usage.' }),
-    unpriced: Type.Integer({ minimum: 0, description: 'Attempts whose price is not known: what they cost is not in `cost_usd`.' }),
+    unpriced: Type.Integer({
+      minimum: 0,
+      description: 'Attempts that used something whose price is not known: `cost_usd` is without that.',
+    }),
   },
   { title: 'UsageSum' },
 );

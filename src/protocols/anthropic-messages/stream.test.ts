@@ -232,6 +232,13 @@ test('anthropic: tokens read from and written to the cache are part of the promp
     reasoningTokens: 0,
   });
   assert.equal(folded(events).serviceTier, 'priority');
+  const cache_creation = { ephemeral_5m_input_tokens: 12, ephemeral_1h_input_tokens: 8 };
+  const told = decoded([
+    { type: 'message_start', message: { id: 'm', content: [], usage: { ...begun, cache_creation } } },
+    ...text('x'),
+    ...ending('end_turn', { ...last, cache_creation: null }),
+  ]);
+  assert.deepEqual([folded(told).usage?.cacheWriteTokens, folded(told).usage?.cacheWriteLongTokens], [20, 8]);
   const nulls = decoded([
     start,
     ...text('x'),

@@ -12,6 +12,7 @@ export function usageOf(usage: Readonly<Record<string, unknown>>): Usage | undef
   if (input === undefined && output === undefined) return undefined;
   const read = count(usage.cache_read_input_tokens) ?? 0;
   const written = count(usage.cache_creation_input_tokens);
+  const long = count(fields(usage.cache_creation).ephemeral_1h_input_tokens);
   const tools = serverTools(usage.server_tool_use);
   return {
     promptTokens: (input ?? 0) + read + (written ?? 0),
@@ -19,6 +20,7 @@ export function usageOf(usage: Readonly<Record<string, unknown>>): Usage | undef
     cachedTokens: read,
     reasoningTokens: count(fields(usage.output_tokens_details).thinking_tokens) ?? 0,
     ...(written === undefined ? {} : { cacheWriteTokens: written }),
+    ...(long === undefined ? {} : { cacheWriteLongTokens: long }),
     ...(tools ? { providerTools: tools } : {}),
   };
 }

@@ -173,12 +173,15 @@ export function readUsage(value: unknown, searches: ReadonlyMap<string, number>)
   if (input === undefined || output === undefined) return undefined;
   const read = count(usage.cacheReadInputTokens) ?? count(usage.cacheReadInputTokenCount) ?? 0;
   const wrote = count(usage.cacheWriteInputTokens) ?? count(usage.cacheWriteInputTokenCount);
+  const details = list(usage.cacheDetails).map(fields);
+  const long = details.reduce((sum, { ttl, inputTokens }) => sum + (ttl === '1h' ? (count(inputTokens) ?? 0) : 0), 0);
   return {
     promptTokens: input + read + (wrote ?? 0),
     completionTokens: output,
     cachedTokens: read,
     reasoningTokens: 0,
     ...(wrote === undefined ? {} : { cacheWriteTokens: wrote }),
+    ...(details.length === 0 ? {} : { cacheWriteLongTokens: long }),
     ...(searches.size > 0 ? { providerTools: Object.fromEntries(searches) } : {}),
   };
 }

@@ -231,6 +231,12 @@ test('bedrock stream: cached tokens count to the prompt', () => {
     reasoningTokens: 0,
     cacheWriteTokens: 5,
   });
+  const cacheDetails = [
+    { ttl: '1h', inputTokens: 3 },
+    { ttl: '5m', inputTokens: 2 },
+  ];
+  const told = folded(delta(0, { text: 'a' }), stop(), { metadata: { usage: { ...usage, cacheDetails } } }).usage;
+  assert.deepEqual([told?.cacheWriteTokens, told?.cacheWriteLongTokens], [5, 3]);
 });
 
 const exception = (event: string, payload: Line): Frame => ({ event, data: JSON.stringify(payload), exception: true });

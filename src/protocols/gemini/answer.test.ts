@@ -113,8 +113,12 @@ describe('gemini: usage', () => {
       promptTokensDetails: [
         { modality: 'TEXT', tokenCount: 50 },
         { modality: 'AUDIO', tokenCount: 5 },
+        { modality: 'IMAGE', tokenCount: 3 },
       ],
-      candidatesTokensDetails: [{ modality: 'AUDIO', tokenCount: 7 }],
+      candidatesTokensDetails: [
+        { modality: 'AUDIO', tokenCount: 7 },
+        { modality: 'IMAGE', tokenCount: 9 },
+      ],
     };
     assert.deepEqual(usageOf(counted), {
       promptTokens: 144,
@@ -123,6 +127,8 @@ describe('gemini: usage', () => {
       reasoningTokens: 56,
       promptAudioTokens: 5,
       completionAudioTokens: 7,
+      promptImageTokens: 3,
+      completionImageTokens: 9,
     });
   });
 

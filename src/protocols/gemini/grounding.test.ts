@@ -13,7 +13,8 @@ describe('gemini: citations', () => {
   const startIndex = bytes(said.slice(0, said.indexOf(cited)));
   const segment = { startIndex, endIndex: startIndex + bytes(cited), text: cited };
   const groundingMetadata = {
-    webSearchQueries: ['zürich wetter', 'zürich'],
+    // Google charges for none that is empty, and once for what was searched twice
+    webSearchQueries: ['zürich wetter', '', 'zürich', 'zürich'],
     groundingChunks: [web('https://a.test/1', 'A'), web('https://b.test/2')],
     groundingSupports: [support(segment, 0, 1)],
   };

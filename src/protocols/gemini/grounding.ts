@@ -109,7 +109,8 @@ function unitsOf(whole: string, from: number, bytes: number): number {
   return at;
 }
 
-/** How many searches were made. */
+/** How many searches were made. Google charges for different queries, and for none that is empty. */
 export function searchesOf(grounding: unknown): number {
-  return list(fields(grounding)['webSearchQueries']).length;
+  const queries = list(fields(grounding)['webSearchQueries']).filter((query) => text(query) !== undefined && query !== '');
+  return new Set(queries).size;
 }

@@ -14,8 +14,8 @@ export function readUsage(metadata: unknown): Usage | undefined {
   const total = count(usage['totalTokenCount']);
   if (prompt === undefined && candidates === undefined && total === undefined) return undefined;
   const reasoningTokens = count(usage['thoughtsTokenCount']) ?? 0;
-  const promptAudio = audioOf(usage['promptTokensDetails']);
-  const completionAudio = audioOf(usage['candidatesTokensDetails']);
+  const { AUDIO: promptAudio, IMAGE: promptImage } = modalities(usage['promptTokensDetails']);
+  const { AUDIO: completionAudio, IMAGE: completionImage } = modalities(usage['candidatesTokensDetails']);
   return {
     promptTokens: (prompt ?? 0) + (count(usage['toolUsePromptTokenCount']) ?? 0),
     completionTokens: (candidates ?? 0) + reasoningTokens,
@@ -23,14 +23,19 @@ export function readUsage(metadata: unknown): Usage | undefined {
     reasoningTokens,
     ...(promptAudio === undefined ? {} : { promptAudioTokens: promptAudio }),
     ...(completionAudio === undefined ? {} : { completionAudioTokens: completionAudio }),
+    ...(promptImage === undefined ? {} : { promptImageTokens: promptImage }),
+    ...(completionImage === undefined ? {} : { completionImageTokens: completionImage }),
   };
 }
 
-function audioOf(details: unknown): number | undefined {
-  const audio = list(details)
-    .map(fields)
-    .find(({ modality }) => modality === 'AUDIO');
-  return count(audio?.['tokenCount']);
+/** Tokens of those that have a price of their own. */
+function modalities(details: unknown): { readonly AUDIO?: number; readonly IMAGE?: number } {
+  const known: { AUDIO?: number; IMAGE?: number } = {};
+  for (const { modality, tokenCount } of list(details).map(fields)) {
+    const tokens = count(tokenCount);
+    if (tokens !== undefined && (modality === 'AUDIO' || modality === 'IMAGE')) known[modality] = tokens;
+  }
+  return known;
 }
 
 const TIERS: Readonly<Record<string, string>> = {

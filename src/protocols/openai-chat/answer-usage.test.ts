@@ -54,10 +54,29 @@ test('openai-chat: details of sound and prediction', () => {
   assert.deepEqual([promptAudioTokens, completionAudioTokens, acceptedPredictionTokens, rejectedPredictionTokens], [1, 2, 3, 4]);
 });
 
+test('openai-chat: details of images, and of what is kept in the cache for an hour', () => {
+  const usage = usageOf(
+    counts({
+      prompt_tokens_details: {
+        image_tokens: 1,
+        cache_creation_input_tokens: 5,
+        cache_creation: { ephemeral_5m_input_tokens: 3, ephemeral_1h_input_tokens: 2 },
+      },
+      completion_tokens_details: { image_tokens: 4 },
+    }),
+  );
+  const { promptImageTokens, completionImageTokens, cacheWriteTokens, cacheWriteLongTokens } = usage ?? {};
+  assert.deepEqual([promptImageTokens, completionImageTokens, cacheWriteTokens, cacheWriteLongTokens], [1, 4, 5, 2]);
+});
+
 test('openai-chat: what the provider says it charged', () => {
   assert.equal(usageOf(counts({ cost: 0.25 }))?.reportedCost, 0.25);
   assert.equal(usageOf(counts({ cost: { input_tokens_cost: 0, total_cost: 0.5 } }))?.reportedCost, 0.5);
   assert.equal(usageOf(counts({ cost_in_usd_ticks: 1_000_000_000 }))?.reportedCost, 0.1);
+  // with a key of one's own the provider's charge stands beside the router's; else it is the same money twice
+  const cost_details = { upstream_inference_cost: 0.5 };
+  assert.equal(usageOf(counts({ cost: 0.25, is_byok: true, cost_details }))?.reportedCost, 0.75);
+  assert.equal(usageOf(counts({ cost: 0.5, is_byok: false, cost_details }))?.reportedCost, 0.5);
 });
 
 test('openai-chat: tools that the provider ran itself are counted and are no calls', () => {

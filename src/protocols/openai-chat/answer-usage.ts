@@ -39,14 +39,18 @@ export function readUsage(reported: Fields, providerTools?: Readonly<Record<stri
   const within = reasoningTokens > completion && total !== undefined && total - promptTokens >= reasoningTokens;
   const cached = count(prompt['cached_tokens']) ?? count(reported['cached_tokens']) ?? count(reported['prompt_cache_hit_tokens']) ?? 0;
   const tools = toolRuns(reported, providerTools);
+  const writes = fields(prompt['cache_creation'] ?? prompt['cache_creation_token_details']);
   return {
     promptTokens,
     completionTokens: beside ? completion + reasoningTokens : within ? total - promptTokens : completion,
     cachedTokens: cached,
     reasoningTokens,
     ...given('cacheWriteTokens', count(prompt['cache_write_tokens']) ?? count(prompt['cache_creation_input_tokens'])),
+    ...given('cacheWriteLongTokens', count(writes['ephemeral_1h_input_tokens'])),
     ...given('promptAudioTokens', count(prompt['audio_tokens'])),
     ...given('completionAudioTokens', count(details['audio_tokens'])),
+    ...given('promptImageTokens', count(prompt['image_tokens'])),
+    ...given('completionImageTokens', count(details['image_tokens'])),
     ...given('acceptedPredictionTokens', count(details['accepted_prediction_tokens'])),
     ...given('rejectedPredictionTokens', count(details['rejected_prediction_tokens'])),
     ...(tools ? { providerTools: tools } : {}),
@@ -60,12 +64,17 @@ function given<K extends string>(key: K, value: number | undefined): Partial<Rec
   return one;
 }
 
-/** OpenRouter gives dollars, Perplexity an object with their sum, xAI ticks. */
+/**
+ * OpenRouter gives dollars, Perplexity an object with their sum, xAI ticks. Where OpenRouter used the administrator's own key of
+ * a provider, its `cost` is its fee alone, and what that provider charges stands beside it.
+ */
 function reportedCost(reported: Fields): number | undefined {
   const { cost } = reported;
   const ticks = count(reported['cost_in_usd_ticks']);
   if (ticks !== undefined) return ticks / TICKS_A_DOLLAR;
-  return count(cost) ?? (cost === undefined ? undefined : count(fields(cost)['total_cost']));
+  const dollars = count(cost) ?? (cost === undefined ? undefined : count(fields(cost)['total_cost']));
+  if (dollars === undefined || reported['is_byok'] !== true) return dollars;
+  return dollars + (count(fields(reported['cost_details'])['upstream_inference_cost']) ?? 0);
 }
 
 function toolRuns(reported: Fields, runs: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> | undefined {

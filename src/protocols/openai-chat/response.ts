@@ -1,6 +1,7 @@
 /** A finished answer, and the models that give answers, as OpenAI's clients expect them. */
-import type { ModelCard, Pricing } from '../../core/call.ts';
+import type { ModelCard } from '../../core/call.ts';
 import type { Block, ChatRequest, ChatResponse, Choice, SpeechBlock, ToolCallBlock } from '../../core/chat.ts';
+import { encodePricing } from './pricing.ts';
 import { encodeState, shapeOf } from './provider-state.ts';
 import { encodeAnnotation, encodeLogprobs, encodeUsage, finishReason, where, whereEmpty } from './wire.ts';
 
@@ -91,17 +92,6 @@ export function encodeModel(card: ModelCard) {
     },
     ...(card.pricing ? { pricing: encodePricing(card.pricing) } : {}),
     ...(card.details ? { details: card.details } : {}),
-  };
-}
-
-function encodePricing({ input, output, cachedInput, cacheWrite }: Pricing) {
-  return {
-    currency: 'USD',
-    per_tokens: 1_000_000,
-    ...where('input', input),
-    ...where('output', output),
-    ...where('cached_input', cachedInput),
-    ...where('cache_write', cacheWrite),
   };
 }
 

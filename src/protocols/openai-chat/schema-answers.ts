@@ -1,5 +1,6 @@
 /** What the API answers with: completions, chunks, models, errors. They describe; `response.ts` and `stream.ts` make them. */
 import Type from 'typebox';
+import { PricingView } from './pricing.ts';
 import { integer, mapOf, nullable } from './schema-kit.ts';
 import { ProviderState, ToolCall } from './schema-messages.ts';
 
@@ -45,10 +46,12 @@ export const Usage = Type.Object(
       cached_tokens: count('Tokens of the prompt that did not have to be computed again.'),
       cache_write_tokens: Type.Optional(count('Tokens of the prompt that were written to the provider’s cache.')),
       audio_tokens: Type.Optional(count('Tokens of audio in the prompt.')),
+      image_tokens: Type.Optional(count('Tokens of images in the prompt, where the provider tells. An extension.')),
     }),
     completion_tokens_details: Type.Object({
       reasoning_tokens: count('Tokens spent on reasoning.'),
       audio_tokens: Type.Optional(count('Tokens of spoken answers.')),
+      image_tokens: Type.Optional(count('Tokens of images in the answers, where the provider tells. An extension.')),
       accepted_prediction_tokens: Type.Optional(count('Tokens of the `prediction` that were used.')),
       rejected_prediction_tokens: Type.Optional(count('Tokens of the `prediction` that were not.')),
     }),
@@ -229,19 +232,7 @@ export const Model = Type.Object(
       },
       { description: 'What requests to this model may ask for, as far as known.' },
     ),
-    pricing: Type.Optional(
-      Type.Object(
-        {
-          currency: Type.Literal('USD'),
-          per_tokens: Type.Literal(1_000_000),
-          input: Type.Optional(Type.Number()),
-          output: Type.Optional(Type.Number()),
-          cached_input: Type.Optional(Type.Number()),
-          cache_write: Type.Optional(Type.Number()),
-        },
-        { description: 'US dollars for a million tokens, as far as known.' },
-      ),
-    ),
+    pricing: Type.Optional(PricingView),
     details: Type.Optional(
       mapOf<string | number | boolean>({
         names: Type.String(),

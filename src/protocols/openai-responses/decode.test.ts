@@ -355,8 +355,8 @@ test('responses: log probabilities come with their text, and only where they wer
 
 test('responses: usage is told with its details, and not at all where there is none', () => {
   const details = {
-    input_tokens_details: { cached_tokens: 2, cache_write_tokens: 3 },
-    output_tokens_details: { reasoning_tokens: 4 },
+    input_tokens_details: { cached_tokens: 2, cache_write_tokens: 3, image_tokens: 1 },
+    output_tokens_details: { reasoning_tokens: 4, image_tokens: 2 },
     cost_in_usd_ticks: 12_345_678_900,
   };
   const told = whole(answer([message([part('x')])], { usage: { ...usage, ...details } })).usage;
@@ -366,6 +366,8 @@ test('responses: usage is told with its details, and not at all where there is n
     cachedTokens: 2,
     reasoningTokens: 4,
     cacheWriteTokens: 3,
+    promptImageTokens: 1,
+    completionImageTokens: 2,
     reportedCost: 1.23456789,
   });
   assert.equal(whole(answer([message([part('x')])], { usage: null })).usage, undefined);

@@ -43,6 +43,8 @@ export function readUsage(response: Readonly<Record<string, unknown>>, counted: 
   const written = count(input.cache_write_tokens) ?? count(input.cache_creation_input_tokens);
   const heard = count(input.audio_tokens);
   const spoken = count(output.audio_tokens);
+  const seen = count(input.image_tokens);
+  const drawn = count(output.image_tokens);
   const ticks = count(usage.cost_in_usd_ticks);
   const cost = ticks === undefined ? count(fields(usage.cost).total_cost) : ticks / TICKS_PER_DOLLAR;
   const tools = chargedTools(response, counted);
@@ -54,6 +56,8 @@ export function readUsage(response: Readonly<Record<string, unknown>>, counted: 
     ...(written === undefined ? {} : { cacheWriteTokens: written }),
     ...(heard === undefined ? {} : { promptAudioTokens: heard }),
     ...(spoken === undefined ? {} : { completionAudioTokens: spoken }),
+    ...(seen === undefined ? {} : { promptImageTokens: seen }),
+    ...(drawn === undefined ? {} : { completionImageTokens: drawn }),
     ...(Object.keys(tools).length > 0 ? { providerTools: tools } : {}),
     ...(cost === undefined ? {} : { reportedCost: cost }),
   };

@@ -31,7 +31,14 @@ test('fan in: details are summed, and absent where all lack them', () => {
   assert.deepEqual(
     sumUsage([
       { ...USAGE, cachedTokens: 1, reasoningTokens: 2, cacheWriteTokens: 3, reportedCost: 0.25, providerTools: { web_search: 1 } },
-      { ...USAGE, cachedTokens: 1, cacheWriteTokens: 4, providerTools: { web_search: 2, fetch: 1 } },
+      {
+        ...USAGE,
+        cachedTokens: 1,
+        cacheWriteTokens: 4,
+        cacheWriteLongTokens: 4,
+        promptImageTokens: 5,
+        providerTools: { web_search: 2, fetch: 1 },
+      },
     ]),
     {
       promptTokens: 2,
@@ -39,13 +46,17 @@ test('fan in: details are summed, and absent where all lack them', () => {
       cachedTokens: 2,
       reasoningTokens: 2,
       cacheWriteTokens: 7,
-      reportedCost: 0.25,
+      cacheWriteLongTokens: 4,
+      promptImageTokens: 5,
       providerTools: { web_search: 3, fetch: 1 },
     },
   );
 });
 
 test('fan in: usage of a part is not passed off as that of all', () => {
+  const charged = { ...USAGE, reportedCost: 0.25 };
+  assert.equal(sumUsage([charged, charged])?.reportedCost, 0.5);
+  assert.equal(sumUsage([charged, USAGE])?.reportedCost, undefined);
   assert.equal(sumUsage([USAGE, undefined]), undefined);
   assert.equal(sumUsage([]), undefined);
 });

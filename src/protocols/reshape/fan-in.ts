@@ -15,16 +15,19 @@ export function mergeChoices(responses: readonly ChatResponse[]): ChatResponse {
 
 const DETAILS = [
   'cacheWriteTokens',
+  'cacheWriteLongTokens',
   'promptAudioTokens',
   'completionAudioTokens',
+  'promptImageTokens',
+  'completionImageTokens',
   'acceptedPredictionTokens',
   'rejectedPredictionTokens',
-  'reportedCost',
 ] as const;
 
 /**
  * The sum of what several answers report, or undefined where one reports nothing. A detail is absent where it is absent
- * in all. Each answer read the whole prompt, so prompts count as often as there are answers.
+ * in all; what was charged, where it is absent in one. Each answer read the whole prompt, so prompts count as often as there
+ * are answers.
  */
 export function sumUsage(usages: readonly (Usage | undefined)[]): Usage | undefined {
   const known = usages.filter((usage) => usage !== undefined);
@@ -33,6 +36,7 @@ export function sumUsage(usages: readonly (Usage | undefined)[]): Usage | undefi
     known.reduce((sum, usage) => sum + (usage[key] ?? 0), 0);
   const details = DETAILS.filter((key) => known.some((usage) => usage[key] !== undefined)).map((key) => [key, total(key)] as const);
   const tools = sumTools(known);
+  const costs = known.flatMap(({ reportedCost }) => reportedCost ?? []);
   return {
     promptTokens: total('promptTokens'),
     completionTokens: total('completionTokens'),
@@ -40,6 +44,7 @@ export function sumUsage(usages: readonly (Usage | undefined)[]): Usage | undefi
     reasoningTokens: total('reasoningTokens'),
     ...Object.fromEntries(details),
     ...(tools ? { providerTools: tools } : {}),
+    ...(costs.length === known.length ? { reportedCost: costs.reduce((sum, cost) => sum + cost, 0) } : {}),
   };
 }
 

@@ -116,6 +116,8 @@ test('facts: limits of open weights are the host’s, abilities the model’s, p
   assert.ok((hosted.pricing?.input ?? 0) > 0);
 });
 
+const OPENAI_TOOLS = { web_search: 10, file_search: 2.5, mcp: 0 };
+
 test('prices: dollars a million, with those of the cache, on the day in question', () => {
   assert.deepEqual(priceOf('anthropic', 'claude-sonnet-4-5-20250929', DAY).pricing, {
     input: 3,
@@ -124,6 +126,7 @@ test('prices: dollars a million, with those of the cache, on the day in question
     cacheWrite: 3.75,
     cacheWriteLong: 6,
     tiers: [{ above: 200_000, input: 6, output: 22.5, cachedInput: 0.6, cacheWrite: 7.5, cacheWriteLong: 12 }],
+    tools: { web_search: 10, web_fetch: 0 },
   });
   // a price that was lowered
   assert.deepEqual(priceOf('openai', 'gpt-5.6-luna', new Date('2026-07-01')).pricing, {
@@ -132,6 +135,7 @@ test('prices: dollars a million, with those of the cache, on the day in question
     cachedInput: 0.1,
     cacheWrite: 1.25,
     tiers: [{ above: 271_999, input: 2, output: 9, cachedInput: 0.2, cacheWrite: 2.5 }],
+    tools: OPENAI_TOOLS,
   });
   assert.deepEqual(priceOf('openai', 'gpt-5.6-luna', DAY).pricing, {
     input: 0.2,
@@ -139,6 +143,7 @@ test('prices: dollars a million, with those of the cache, on the day in question
     cachedInput: 0.02,
     cacheWrite: 0.25,
     tiers: [{ above: 271_999, input: 0.4, output: 1.8, cachedInput: 0.04, cacheWrite: 0.5 }],
+    tools: OPENAI_TOOLS,
   });
 });
 
@@ -148,6 +153,7 @@ test('prices: those for long prompts, and those of audio', () => {
     output: 15,
     cachedInput: 0.25,
     tiers: [{ above: 271_999, input: 5, output: 22.5, cachedInput: 0.5 }],
+    tools: OPENAI_TOOLS,
   });
   assert.deepEqual(priceOf('google', 'gemini-2.5-flash', DAY).pricing, {
     input: 0.3,
@@ -155,7 +161,32 @@ test('prices: those for long prompts, and those of audio', () => {
     cachedInput: 0.03,
     inputAudio: 1,
     cachedAudio: 0.1,
+    toolRequests: { web_search: 35 },
   });
+});
+
+test('prices: writing to the cache for an hour costs twice the input, wherever Claude runs', () => {
+  const long = (row: string, model: string) => priceOf(row, model, DAY).pricing?.cacheWriteLong;
+  assert.equal(long('anthropic', 'claude-opus-5-5'), 8);
+  // not in the package
+  assert.equal(long('anthropic', 'claude-haiku-5-5'), 0.2);
+  assert.equal(long('vertex', 'claude-opus-5'), 10);
+  assert.equal(long('bedrock', 'global.anthropic.claude-haiku-4-5-20251001-v1:0'), 2);
+  assert.equal(long('openai', 'gpt-5.6-luna'), undefined);
+});
+
+test('prices: tools that providers run themselves, by the run or by the request, and none where nobody says', () => {
+  const fees = (row: string, model: string) => {
+    const { tools, toolRequests } = priceOf(row, model, DAY).pricing ?? {};
+    return [tools?.['web_search'], toolRequests?.['web_search']];
+  };
+  assert.deepEqual(fees('google', 'gemini-2.5-pro'), [undefined, 35]);
+  assert.deepEqual(fees('google', 'gemini-3.1-pro-preview'), [14, undefined]);
+  assert.deepEqual(fees('vertex', 'gemini-flash-latest'), [undefined, undefined]);
+  assert.deepEqual(fees('google', 'gemini-flash-latest'), [14, undefined]);
+  assert.deepEqual(fees('vertex', 'claude-sonnet-4-6'), [10, undefined]);
+  assert.deepEqual(fees('xai', 'grok-4-7'), [5, undefined]);
+  assert.deepEqual(fees('groq', 'openai/gpt-oss-20b'), [undefined, undefined]);
 });
 
 test('prices: one provider’s are not another’s, and our own go before the package’s', () => {

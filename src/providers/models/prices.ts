@@ -3,6 +3,8 @@ import { calcPrice } from '@pydantic/genai-prices';
 import type { Prices, PriceTier, Pricing } from '../../core/call.ts';
 import { canonicalName } from './names.ts';
 import { OWN_PRICES } from './prices-own.ts';
+import { feesOf } from './tool-fees.ts';
+import type { Fees } from './tool-fees.ts';
 
 /** Rows of the catalog by the ids that the package has for the same providers. Prices of one provider are not another's. */
 const PRICED_AS: Readonly<Record<string, string>> = {
@@ -40,8 +42,30 @@ export interface Priced {
 export function priceOf(row: string | undefined, model: string, at: Date): Priced {
   if (row === undefined) return {};
   const packed = packedPrice(row, model, at);
-  const own = ownPrice(row, model);
-  return own === undefined ? packed : { ...packed, pricing: own };
+  const pricing = ownPrice(row, model) ?? packed.pricing;
+  if (pricing === undefined) return packed;
+  return { ...packed, pricing: withFees(withLongWrites(pricing, canonicalName(model)), feesOf(row, canonicalName(model))) };
+}
+
+function withFees(pricing: Pricing, { tools, toolRequests }: Fees): Pricing {
+  return {
+    ...pricing,
+    ...(tools || pricing.tools ? { tools: { ...tools, ...pricing.tools } } : {}),
+    ...(toolRequests ? { toolRequests } : {}),
+  };
+}
+
+/**
+ * What is to be kept for an hour costs twice the input, wherever Claude runs: Anthropic's rule for all its models, which the
+ * tables have for some alone.
+ */
+function withLongWrites(pricing: Pricing, model: string): Pricing {
+  if (!model.startsWith('claude')) return pricing;
+  const filled = <T extends Prices>(prices: T): T =>
+    prices.input === undefined || prices.cacheWrite === undefined || prices.cacheWriteLong !== undefined
+      ? prices
+      : { ...prices, cacheWriteLong: Number((prices.input * 2).toPrecision(12)) };
+  return { ...filled(pricing), ...(pricing.tiers === undefined ? {} : { tiers: pricing.tiers.map(filled) }) };
 }
 
 function ownPrice(row: string, model: string): Pricing | undefined {
@@ -87,6 +111,14 @@ const PACKED_AS: Readonly<Record<keyof Prices, string>> = {
   outputImage: 'output_image_mtok',
 };
 
+/** The package's names of fees for a thousand runs, by our names of the tools. */
+const PACKED_TOOLS: Readonly<Record<string, string>> = {
+  web_search: 'web_searches_kcount',
+  file_search: 'storage_searches_kcount',
+  x_search: 'social_searches_kcount',
+  code_execution: 'code_executions_kcount',
+};
+
 interface PackedTier {
   readonly start: number;
   readonly price: number;
@@ -98,7 +130,16 @@ function pricingFrom(price: Readonly<Record<string, unknown>>): Pricing | undefi
   const request = thousand === undefined ? {} : { request: Number((thousand / 1000).toPrecision(12)) };
   const starts = Object.values(PACKED_AS).flatMap((name) => tiersOf(price[name]).map(({ start }) => start));
   const tiers = [...new Set(starts)].toSorted((one, other) => one - other).map((above) => tierFrom(price, above));
-  const pricing = { ...base, ...request, ...(tiers.length === 0 ? {} : { tiers }) };
+  const tools = Object.entries(PACKED_TOOLS).flatMap(([tool, packed]) => {
+    const fee = dollarsOf(price[packed]);
+    return fee === undefined ? [] : [[tool, fee] as const];
+  });
+  const pricing = {
+    ...base,
+    ...request,
+    ...(tiers.length === 0 ? {} : { tiers }),
+    ...(tools.length === 0 ? {} : { tools: Object.fromEntries(tools) }),
+  };
   return Object.keys(pricing).length === 0 ? undefined : pricing;
 }
 

@@ -131,7 +131,7 @@ test('source: declared models come first, with what the administrator says of th
   assert.equal(await source.find('p/a'), undefined);
   assert.equal(asked.length, 0);
   const card = (await source.find('p/fast'))?.card;
-  assert.deepEqual([card?.contextWindow, card?.pricing], [99, { input: 1 }]);
+  assert.deepEqual([card?.contextWindow, card?.pricing], [99, { input: 1, binding: true }]);
 });
 
 test('source: prices for long prompts go with the price of the prompt', async () => {
@@ -139,7 +139,9 @@ test('source: prices for long prompts go with the price of the prompt', async ()
     const { source } = world([[]], { row: 'openai', models: [{ id: 'gpt-5.4', upstream: 'gpt-5.4', pricing }] });
     return (await source.find('p/gpt-5.4'))?.card.pricing;
   };
-  assert.deepEqual(await priced({ input: 1 }), { input: 1, output: 15, cachedInput: 0.25 });
+  const { tools, ...prices } = (await priced({ input: 1 })) ?? {};
+  assert.deepEqual(prices, { input: 1, output: 15, cachedInput: 0.25, binding: true });
+  assert.equal(tools?.['web_search'], 10);
   const known = await priced({ output: 14 });
   assert.deepEqual([known?.input, known?.output, known?.tiers?.length], [2.5, 14, 1]);
 });

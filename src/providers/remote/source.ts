@@ -30,7 +30,7 @@ export function createRemoteSource(provider: Provider, parts: RemoteParts & List
     const own = declared.get(name);
     const upstream = own?.upstream ?? name;
     const known = factsOf(provider.row, upstream);
-    const card = cardOf(provider, prefix + name, [own, found, known]);
+    const card = cardOf(provider, prefix + name, { own, found, known });
     return { id: card.id, card, backend: createRemoteBackend(modelOf(provider, upstream, card), parts) };
   };
 
@@ -61,13 +61,21 @@ export function createRemoteSource(provider: Provider, parts: RemoteParts & List
 
 type Said = Partial<Pick<ListedModel, 'created' | 'ownedBy' | 'contextWindow' | 'maxOutputTokens' | 'capabilities' | 'pricing'>>;
 
+interface Sources {
+  /** The administrator, whose prices are binding. */
+  readonly own: Said | undefined;
+  readonly found: Said | undefined;
+  readonly known: Said;
+}
+
 /** What several sources say of a model; the first that says something about a field is right. */
-function cardOf(provider: Provider, id: string, sources: readonly (Said | undefined)[]): ModelCard {
-  const said = sources.filter((source) => source !== undefined);
+function cardOf(provider: Provider, id: string, { own, found, known }: Sources): ModelCard {
+  const said = [own, found, known].filter((source) => source !== undefined);
   const first = <K extends keyof Said>(key: K): Said[K] | undefined => said.find((one) => one[key] !== undefined)?.[key];
   const contextWindow = first('contextWindow');
   const maxOutputTokens = first('maxOutputTokens');
-  const pricing = joinedPricing(said.map((one) => one.pricing));
+  const joinedPrices = joinedPricing(said.map((one) => one.pricing));
+  const pricing = own?.pricing === undefined ? joinedPrices : { ...joinedPrices, binding: true };
   return {
     id,
     created: first('created') ?? 0,

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Compile } from 'typebox/schema';
+import type { Pricing } from '../../core/call.ts';
+import { encodePricing, PricingView } from './pricing.ts';
+
+const ALL: Required<Pricing> = {
+  input: 1,
+  output: 2,
+  cachedInput: 3,
+  cacheWrite: 4,
+  cacheWriteLong: 5,
+  reasoning: 6,
+  inputAudio: 7,
+  cachedAudio: 8,
+  outputAudio: 9,
+  inputImage: 10,
+  outputImage: 11,
+  request: 0.01,
+  tiers: [{ above: 200_000, input: 12, outputImage: 13 }],
+  tools: { web_search: 10 },
+  toolRequests: { maps: 25 },
+  binding: true,
+};
+
+test('models: every kind of price is shown, and nothing that is not known', () => {
+  const shown = encodePricing(ALL);
+  assert.deepEqual(shown, {
+    currency: 'USD',
+    per_tokens: 1_000_000,
+    input: 1,
+    output: 2,
+    cached_input: 3,
+    cache_write: 4,
+    cache_write_long: 5,
+    reasoning: 6,
+    input_audio: 7,
+    cached_audio: 8,
+    output_audio: 9,
+    input_image: 10,
+    output_image: 11,
+    request: 0.01,
+    tiers: [{ above: 200_000, input: 12, output_image: 13 }],
+    tools: { web_search: 10 },
+    tool_requests: { maps: 25 },
+  });
+  assert.deepEqual(encodePricing({ input: 1 }), { currency: 'USD', per_tokens: 1_000_000, input: 1 });
+});
+
+test('models: the schema describes every price that is shown', () => {
+  assert.deepEqual(Object.keys(PricingView.properties).toSorted(), Object.keys(encodePricing(ALL)).toSorted());
+  assert.ok(Compile(PricingView).Check(encodePricing(ALL)));
+});
