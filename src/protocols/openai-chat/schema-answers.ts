@@ -46,12 +46,10 @@ export const Usage = Type.Object(
       cached_tokens: count('Tokens of the prompt that did not have to be computed again.'),
       cache_write_tokens: Type.Optional(count('Tokens of the prompt that were written to the provider’s cache.')),
       audio_tokens: Type.Optional(count('Tokens of audio in the prompt.')),
-      image_tokens: Type.Optional(count('Tokens of images in the prompt, where the provider tells. An extension.')),
     }),
     completion_tokens_details: Type.Object({
       reasoning_tokens: count('Tokens spent on reasoning.'),
       audio_tokens: Type.Optional(count('Tokens of spoken answers.')),
-      image_tokens: Type.Optional(count('Tokens of images in the answers, where the provider tells. An extension.')),
       accepted_prediction_tokens: Type.Optional(count('Tokens of the `prediction` that were used.')),
       rejected_prediction_tokens: Type.Optional(count('Tokens of the `prediction` that were not.')),
     }),

@@ -23,12 +23,10 @@ export function encodeUsage(usage: Usage) {
       cached_tokens: usage.cachedTokens,
       ...where('cache_write_tokens', usage.cacheWriteTokens),
       ...where('audio_tokens', usage.promptAudioTokens),
-      ...where('image_tokens', usage.promptImageTokens),
     },
     completion_tokens_details: {
       reasoning_tokens: usage.reasoningTokens,
       ...where('audio_tokens', usage.completionAudioTokens),
-      ...where('image_tokens', usage.completionImageTokens),
       ...where('accepted_prediction_tokens', usage.acceptedPredictionTokens),
       ...where('rejected_prediction_tokens', usage.rejectedPredictionTokens),
     },
