@@ -5,6 +5,7 @@
  */
 import { getLlama, LlamaLogLevel, type Llama, type LlamaContext, type LlamaModel } from 'node-llama-cpp';
 import type { LoadOptions } from '../protocol.ts';
+import { createGrammarCache } from './grammar-cache.ts';
 import { createVocabulary, type Vocabulary } from './vocabulary.ts';
 
 export type Grammar = object & { readonly grammar: unique symbol };
@@ -13,6 +14,7 @@ export type GrammarState = object & { readonly grammarState: unique symbol };
 export interface SamplerConfig {
   readonly temperature?: number;
   readonly topP?: number;
+  readonly topK?: number;
   readonly seed?: number;
   readonly repeatPenalty?: number;
   readonly repeatPenaltyTokens?: Uint32Array;
@@ -77,7 +79,11 @@ interface Bindings {
     acceptGrammarEvaluationStateToken(state: GrammarState, token: number): void;
   };
   readonly AddonGrammar: new (gbnf: string, options: { addonExports: Bindings; rootRuleName: string }) => Grammar;
-  readonly AddonGrammarEvaluationState: new (model: NativeModel, grammar: Grammar) => GrammarState;
+  readonly AddonGrammarEvaluationState: {
+    new (model: NativeModel, grammar: Grammar): GrammarState;
+    /** A copy. */
+    new (state: GrammarState): GrammarState;
+  };
   readonly AddonJinjaRenderer: new (template: string) => { render(variables: Record<string, unknown>): string };
 }
 
@@ -103,8 +109,9 @@ export interface Native {
   detokenize(tokens: Uint32Array): string;
   /** Renders a Jinja chat template. Throws what the template raises. */
   render(template: string, variables: Record<string, unknown>): string;
-  /** Throws where the GBNF text has a fault. */
+  /** Throws where the GBNF text has a fault. Those used lately are kept. */
   grammar(gbnf: string, root: string): Grammar;
+  /** A state of its own, at the grammar's beginning. */
   grammarState(grammar: Grammar): GrammarState;
   /** Moves a grammar on; throws where it does not allow the token. */
   acceptToken(state: GrammarState, token: number): void;
@@ -120,7 +127,7 @@ export interface Native {
   readonly threads: number;
   /** Draws a token; −1 where none is left to draw from. */
   sample(scoresAt: number, sampler: Sampler): Promise<number>;
-  /** Scores of the model itself, before any setting. Sorts the vocabulary when `top` > 0. */
+  /** Scores of the model itself, before any setting; `top` is 20 at most. */
   rawScores(scoresAt: number, token: number, top: number): Promise<RawScores>;
   /** All scores of a position as natural log probabilities by token id: slow, for self-checks and tests. */
   allLogits(scoresAt: number): Promise<Float64Array>;
@@ -129,6 +136,9 @@ export interface Native {
   copy(target: number, source: number): Promise<void>;
   dispose(): Promise<void>;
 }
+
+/** What the contract allows as `top_logprobs`. */
+const MOST_ALTERNATIVES = 20;
 
 const STATES_KEPT = 64;
 
@@ -152,25 +162,34 @@ function logitOf(flat: readonly number[], token: number): number {
 interface Scoring {
   readonly context: NativeContext;
   readonly greedy: NativeSampler;
+  /** Keeps the MOST_ALTERNATIVES likeliest tokens, in order, and changes nothing of their scores. */
+  readonly likeliest: NativeSampler;
 }
 
-async function rawScores({ context, greedy }: Scoring, at: number, asked: { token: number; top: number }): Promise<RawScores> {
-  // `selected` makes the greedy sampler's own choice, the maximum, part of the answer without a sort.
-  const [best, , , flat = [], weight = Number.NaN] = await context.sampleToken(
+/**
+ * Two passes over the vocabulary and no sort: the likeliest tokens by a selection, then the weight of all. Asking the
+ * library for both at once would sort the whole vocabulary, which takes eight times as long.
+ */
+async function rawScores({ context, greedy, likeliest }: Scoring, at: number, asked: { token: number; top: number }): Promise<RawScores> {
+  const most = Math.max(1, asked.top);
+  const [, , , scores = []] = await context.sampleToken(at, likeliest, false, false, [[], false, false, false, most], false);
+  const known = logitOf(scores, asked.token);
+  const rare = Number.isNaN(known);
+  const [, , , found = [], weight = Number.NaN] = await context.sampleToken(
     at,
     greedy,
     false,
     false,
-    [[asked.token], false, false, true, asked.top],
+    rare ? [[asked.token], false, false, false, 0] : false,
     true,
   );
-  const zero = logitOf(flat, best) + Math.log(weight);
+  const zero = (scores[1] ?? Number.NaN) + Math.log(weight);
   const top: [number, number][] = [];
-  for (let i = 0; i < asked.top * 2 && i + 1 < flat.length; i += 2) top.push([flat[i] ?? 0, (flat[i + 1] ?? Number.NaN) - zero]);
-  return { logprob: Math.min(0, logitOf(flat, asked.token) - zero), top };
+  for (let i = 0; i < asked.top * 2 && i + 1 < scores.length; i += 2) top.push([scores[i] ?? 0, (scores[i + 1] ?? Number.NaN) - zero]);
+  return { logprob: Math.min(0, (rare ? logitOf(found, asked.token) : known) - zero), top };
 }
 
-async function allLogits({ context, greedy }: Scoring, at: number, size: number): Promise<Float64Array> {
+async function allLogits({ context, greedy }: Pick<Scoring, 'context' | 'greedy'>, at: number, size: number): Promise<Float64Array> {
   const [, , , flat = []] = await context.sampleToken(at, greedy, false, false, true, true);
   const logits = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
   for (let i = 0; i + 1 < flat.length; i += 2) logits[flat[i] ?? 0] = flat[i + 1] ?? Number.NaN;
@@ -235,8 +254,16 @@ export async function openNative(options: LoadOptions, onProgress: (fraction: nu
 
   const greedy = new bindings.AddonSampler(nativeModel);
   greedy.applyConfig({});
-  const scoring = { context: nativeContext, greedy };
+  const likeliest = new bindings.AddonSampler(nativeModel);
+  // a temperature of 1 leaves the scores as they are; without one, the library leaves the selection out
+  likeliest.applyConfig({ topK: MOST_ALTERNATIVES, temperature: 1, seed: 0 });
+  const scoring: Scoring = { context: nativeContext, greedy, likeliest };
   let grammarStates = 0;
+  const grammars = createGrammarCache<Grammar, GrammarState>({
+    compile: (gbnf, root) => new bindings.AddonGrammar(gbnf, { addonExports: bindings, rootRuleName: root }),
+    begin: (grammar) => new bindings.AddonGrammarEvaluationState(nativeModel, grammar),
+    copy: (state) => new bindings.AddonGrammarEvaluationState(state),
+  });
   const templates = new Map<string, { render(variables: Record<string, unknown>): string }>();
   const bos = nativeModel.tokenBos();
   const textOf = (token: number | undefined): string =>
@@ -261,11 +288,11 @@ export async function openNative(options: LoadOptions, onProgress: (fraction: nu
       }
       return renderer.render(variables);
     },
-    grammar: (gbnf, root) => new bindings.AddonGrammar(gbnf, { addonExports: bindings, rootRuleName: root }),
+    grammar: grammars.grammar,
     grammarState(grammar) {
       // A state holds a copy of its grammar, and only the garbage collector frees it, who does not know how large it is.
       if (++grammarStates % STATES_KEPT === 0) globalThis.gc?.();
-      return new bindings.AddonGrammarEvaluationState(nativeModel, grammar);
+      return grammars.state(grammar);
     },
     acceptToken: (state, token) => bindings.AddonSampler.acceptGrammarEvaluationStateToken(state, token),
     sampler: createSamplerPool(() => new bindings.AddonSampler(nativeModel)),

@@ -70,21 +70,6 @@ const refused = (reason: Refusal['reason'], message: string, param: string | nul
   param,
 });
 
-/** Grammars that were compiled lately; agents send the same tools with every turn. */
-const grammars = new WeakMap<Native, Map<string, Grammar>>();
-const KEPT_GRAMMARS = 32;
-
-function compileGrammar(native: Native, gbnf: string): Grammar {
-  const known = grammars.get(native) ?? new Map<string, Grammar>();
-  grammars.set(native, known);
-  const grammar = known.get(gbnf) ?? native.grammar(gbnf, 'root');
-  known.delete(gbnf);
-  known.set(gbnf, grammar);
-  const oldest = known.keys().next();
-  if (known.size > KEPT_GRAMMARS && !oldest.done) known.delete(oldest.value);
-  return grammar;
-}
-
 /** Never throws for what the client sent: that is a refusal. */
 export async function prepareJob(parts: PrepareParts, job: Job): Promise<Prepared> {
   const { native } = parts;
@@ -116,7 +101,7 @@ export async function prepareJob(parts: PrepareParts, job: Job): Promise<Prepare
   }
   if (!job.grammar) return { kind: 'ready', prompt, grammar: undefined };
   try {
-    return { kind: 'ready', prompt, grammar: compileGrammar(native, job.grammar.gbnf) };
+    return { kind: 'ready', prompt, grammar: native.grammar(job.grammar.gbnf, 'root') };
   } catch (cause) {
     return refused('grammar', cause instanceof Error ? cause.message : String(cause), null);
   }
