@@ -6,41 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { UsageRecord } from '../../gateway/accounts.ts';
+import type { LastingCounters } from '../../gateway/store-ports.ts';
 import type { StoreLog } from '../database.ts';
-import { lineOf } from './lines.ts';
+import { lineOf, spentLine, toldLine } from './lines.ts';
+import { recordLike } from './testing.ts';
 import { createUsageWriter } from './usage-writer.ts';
 import type { UsageWriter, UsageWriterOptions } from './usage-writer.ts';
 
-const record = (id: string, rest: Partial<UsageRecord> = {}): UsageRecord => ({
-  id,
-  requestId: id,
-  attempt: 1,
-  at: 1_700_000_000_000,
-  keyId: 'key_a',
-  projectId: undefined,
-  endUser: 'line\u2028ends\nin "it"',
-  modelAsked: 'm',
-  model: 'm',
-  provider: undefined,
-  promptTokens: 1,
-  completionTokens: 2,
-  cachedTokens: 0,
-  cacheWriteTokens: 0,
-  reasoningTokens: 0,
-  audioTokens: 0,
-  estimated: false,
-  costNanos: 9_007_199_254_740_993n,
-  unpriced: false,
-  stream: false,
-  cache: undefined,
-  outcome: 'ok',
-  status: 200,
-  errorKind: undefined,
-  queueMs: 0,
-  firstOutputMs: undefined,
-  totalMs: 1,
-  ...rest,
-});
+const record = (id: string, rest: Partial<UsageRecord> = {}): UsageRecord => recordLike({ id, ...rest });
 
 /** A store that keeps each id once, and does what it is told to do first. */
 function fakeStore() {
@@ -207,6 +180,82 @@ test('usage writer: a record that the database refuses goes aside, and keeps no 
   assert.equal(writer.pending(), 0);
   assert.equal(readFileSync(join(journal(), 'refused.jsonl'), 'utf8'), lineOf(record('r7')));
   assert.deepEqual(log.lines, [['error', 'The database refuses a record of usage; it is in journal/refused.jsonl.']]);
+});
+
+const bequest = (holdId: string) => ({ holdId, by: 'me', how: 'here', charges: [] });
+
+test('usage writer: what is spent stays in the journal until it is charged, however often others are written', async () => {
+  const store = fakeStore();
+  const writer = writerOf({ store });
+  const spending = writer.spend(bequest('s'), [record('s-1'), record('s-2')]);
+  for (const id of ['a', 'b', 'c']) {
+    writer.add(record(id));
+    await writer.flush();
+    assert.equal(journalled(), spentLine(bequest('s'), [record('s-1'), record('s-2')]));
+  }
+  assert.deepEqual(idsOf(store), ['a', 'b', 'c']);
+  spending.told();
+  assert.equal(journalled().split('\n').length, 2, 'no word of it where the counters were told in time');
+  spending.write();
+  await writer.flush();
+  assert.deepEqual(idsOf(store), ['a', 'b', 'c', 's-1', 's-2']);
+  assert.equal(journalled(), '');
+});
+
+test('usage writer: what the counters are told later is in the journal until then, its records are not', async () => {
+  const store = fakeStore();
+  const writer = writerOf({ store });
+  const all = ['s', 't'].map((id) => writer.spend(bequest(id), [record(id)]));
+  for (const spending of all) spending.write();
+  await writer.flush();
+  assert.deepEqual(idsOf(store), ['s', 't']);
+  assert.equal(journalled(), spentLine(bequest('s'), []) + spentLine(bequest('t'), []));
+  all[0]?.told();
+  assert.equal(journalled(), spentLine(bequest('s'), []) + spentLine(bequest('t'), []) + toldLine('s'));
+  all[1]?.told();
+  assert.equal(journalled(), '');
+});
+
+test('usage writer: what is spent waits even where the journal is read because memory is full', async () => {
+  const store = fakeStore();
+  store.before = away;
+  const writer = writerOf({ store, mostInMemory: 1 });
+  writer.add(record('a'));
+  await assert.rejects(writer.flush());
+  const [first, second] = ['s', 't'].map((id) => writer.spend(bequest(id), [record(id)]));
+  writer.add(record('b'));
+  first?.told();
+  first?.write();
+  store.before = soon;
+  while (writer.pending() > 0) await writer.flush();
+  assert.deepEqual(idsOf(store), ['a', 'b', 's']);
+  second?.told();
+  second?.write();
+  await writer.flush();
+  assert.deepEqual(idsOf(store), ['a', 'b', 's', 't']);
+});
+
+test('usage writer: what was spent and not settled at the end is settled by the next one, which then forgets who spent it', async () => {
+  const store = fakeStore();
+  const first = createUsageWriter({ store, dir, log: heard() });
+  first.spend(bequest('s'), [record('s')]);
+  first.spend(bequest('t'), [record('t')]).write();
+  await first.close();
+  assert.deepEqual(idsOf(store), ['t']);
+  const inherited: (readonly [string, boolean])[] = [];
+  const forgotten: string[] = [];
+  const lasting: LastingCounters = {
+    note: () => ({ by: 'other', how: '' }),
+    async inherit({ holdId }, isWritten) {
+      if (!isWritten) assert.equal(store.kept.has(holdId), false, 'before its records');
+      inherited.push([holdId, isWritten]);
+    },
+    forget: async (by) => void forgotten.push(by),
+  };
+  await writerOf({ store, lasting }).recovered;
+  assert.deepEqual(idsOf(store), ['s', 't']);
+  assert.deepEqual(inherited.toSorted(), [['s', false], ['t', true]]); // prettier-ignore
+  assert.deepEqual(forgotten, ['me']);
 });
 
 test('usage writer: what the database did not take until the end is there at the next start', async () => {

@@ -1,0 +1,32 @@
+/** For tests: records of usage. */
+import type { UsageRecord } from '../../gateway/accounts.ts';
+
+export const recordLike = (rest: Partial<UsageRecord> & { readonly id: string }): UsageRecord => ({
+  requestId: rest.id,
+  attempt: 1,
+  at: 1_700_000_000_000,
+  keyId: 'key_a',
+  projectId: undefined,
+  endUser: 'line\u2028ends\nin "it"',
+  modelAsked: 'm',
+  model: 'm',
+  provider: undefined,
+  promptTokens: 1,
+  completionTokens: 2,
+  cachedTokens: 0,
+  cacheWriteTokens: 0,
+  reasoningTokens: 0,
+  audioTokens: 0,
+  estimated: false,
+  costNanos: 9_007_199_254_740_993n,
+  unpriced: false,
+  stream: false,
+  cache: undefined,
+  outcome: 'ok',
+  status: 200,
+  errorKind: undefined,
+  queueMs: 0,
+  firstOutputMs: undefined,
+  totalMs: 1,
+  ...rest,
+});
