@@ -217,7 +217,7 @@ for (const taken of ['before', 'during']) {
       if (told) {
         own.resume();
         await heard.promise;
-        assert.deepEqual(await stateOf(process), { spent: 40n, held: 0n });
+        assert.deepEqual(await stateOf(other), { spent: 40n, held: 0n });
       } else {
         // killed: nobody hears of it from this process any more
         await process.counters.close();
