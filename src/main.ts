@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   chat: async () => (await import('./commands/chat.ts')).run,
   models: async () => (await import('./commands/models.ts')).run,
   keys: async () => (await import('./commands/keys.ts')).run,
+  backup: async () => (await import('./commands/backup.ts')).run,
   doctor: async () => (await import('./commands/doctor.ts')).run,
   help: async () => help,
 };

@@ -115,6 +115,18 @@ export const KEYS: Page = {
   ],
 };
 
+export const BACKUP: Page = {
+  name: 'backup',
+  summary: 'Copy the database while it is in use',
+  usage: ['backup FILE [flags]'],
+  text: 'The copy is the SQLite database as it is at one moment, in a new file for its owner only; no server has to stop.\nA Postgres database is copied with pg_dump. docs/storage.md says how to restore.',
+  flags: {
+    json: { about: 'Print JSON' },
+    ...settingFlags(['data-dir']),
+  },
+  examples: [['backup parlance-2026-11-23.db', '']],
+};
+
 export const DOCTOR: Page = {
   name: 'doctor',
   summary: 'Find out what is wrong with this machine or configuration',

@@ -55,7 +55,7 @@ test('command line: an unknown command is a usage error with the nearest one', a
   const { code, err } = await parlance(['modles']);
   assert.equal(code, 2);
   assert.match(err, /error: unknown command "modles", did you mean "models"\?\nSee: parlance --help\n/);
-  assert.match((await parlance(['xyzzy'])).err, /there are serve, chat, models, keys, doctor, help/);
+  assert.match((await parlance(['xyzzy'])).err, /there are serve, chat, models, keys, backup, doctor, help/);
   assert.match((await parlance(['toString'])).err, /unknown command "toString"/);
 });
 

@@ -1,11 +1,11 @@
 /** Help, written from the pages of the commands. */
 import { nearest } from '../core/nearest.ts';
 import { GLOBAL_FLAGS, readArgs, atMostOne, UsageError, type Flag, type Page } from './args.ts';
-import { CHAT, DOCTOR, HELP, KEYS, MODELS, SERVE } from './help-pages.ts';
+import { BACKUP, CHAT, DOCTOR, HELP, KEYS, MODELS, SERVE } from './help-pages.ts';
 import { EXIT, programVersion, styleFor, tableText, writeLine, type Io } from './output.ts';
 
 /** In the order in which help lists them. */
-export const PAGES: readonly Page[] = [SERVE, CHAT, MODELS, KEYS, DOCTOR, HELP];
+export const PAGES: readonly Page[] = [SERVE, CHAT, MODELS, KEYS, BACKUP, DOCTOR, HELP];
 
 const FIRST_LINE = 'Parlance: one OpenAI-compatible chat completions API, with a model inside';
 
