@@ -335,7 +335,13 @@ test('openapi: the description is JSON and names the chat route', async () => {
   await using server = await startTestServer();
   const document = (await (await fetch(`${server.base}/openapi.json`)).json()) as { openapi: string; paths: Record<string, unknown> };
   assert.match(document.openapi, /^3\.1/);
-  assert.ok(Object.keys(document.paths).some((path) => path.endsWith('/chat/completions')));
+  const paths = Object.keys(document.paths);
+  assert.ok(paths.includes('/v1/chat/completions'));
+  // this server keeps nothing
+  assert.deepEqual(
+    paths.filter((path) => path.startsWith('/admin/') || path === '/v1/me'),
+    [],
+  );
 });
 
 test('docs: the page and its script come from this server and name no other', async () => {

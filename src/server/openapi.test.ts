@@ -74,6 +74,20 @@ test('openapi: the paths, the version, where the server is', () => {
     assert.ok(statuses.includes(String(status)), String(status));
 });
 
+test('openapi: where nothing is kept, what only tells of that is left out, and all that is left holds together', () => {
+  const bare = openapiDocument({ version: '1.2.3', keeps: false }) as unknown as Document & { tags: { name: string }[] };
+  assert.deepEqual(Object.keys(bare.paths), ['/v1/chat/completions', '/v1/models', '/v1/models/{model}', '/health', '/ready']);
+  assert.deepEqual(Object.keys(bare.paths['/v1/chat/completions'] ?? {}), ['post']);
+  assert.deepEqual(
+    bare.tags.map(({ name }) => name),
+    ['Chat', 'Models', 'Operation'],
+  );
+  for (const ref of refsIn(bare)) {
+    const [, , kind = '', name = ''] = ref.split('/');
+    assert.ok(bare.components[kind]?.[name], ref);
+  }
+});
+
 test('openapi: every field of the request that is checked is described', () => {
   const described = document.components['schemas']?.['ChatCompletionRequest'] as { properties: Record<string, object> };
   assert.deepEqual(Object.keys(described.properties), Object.keys(ChatCompletionRequest.properties));

@@ -26,22 +26,29 @@ the choice. \`stream_options: {"include_usage": true}\` adds a last chunk with t
 Each frame is a line \`data: {…}\` with one chunk, and an empty line.
 If the stream fails on the way, the last frame is \`data: {"error": …}\` and there is no \`[DONE]\`.`;
 
+/** Tags of paths that are there where something is kept. */
+const KEPT = [
+  { name: 'Usage', description: 'What the key has left.' },
+  { name: 'Administration', description: 'Projects, keys, end users and limits. For keys with the role `admin`.' },
+];
+
 export interface OpenApiOptions {
   /** The project's version. */
   readonly version: string;
   /** Where the server is, without `/v1`; absent: where the document was fetched from. */
   readonly baseUrl?: string;
+  /** The server keeps keys, usage and completions: without it the paths of these are not there. Default: true. */
+  readonly keeps?: boolean;
 }
 
 /** The document, a fresh plain object. */
-export function openapiDocument({ version, baseUrl = '/' }: OpenApiOptions): Json {
+export function openapiDocument({ version, baseUrl = '/', keeps = true }: OpenApiOptions): Json {
   const components = collectComponents();
   const paths = {
-    '/v1/chat/completions': { post: chatOperation(components.ref), get: listStoredOperation(components.ref) },
+    '/v1/chat/completions': { post: chatOperation(components.ref), ...(keeps ? { get: listStoredOperation(components.ref) } : {}) },
     '/v1/models': { get: listOperation(components.ref) },
     '/v1/models/{model}': { get: modelOperation(components.ref) },
-    ...usagePaths(components.ref),
-    ...adminPaths(components.ref),
+    ...(keeps ? { ...usagePaths(components.ref), ...adminPaths(components.ref) } : {}),
     '/health': { get: healthOperation() },
     '/ready': { get: readyOperation() },
   };
@@ -59,8 +66,7 @@ export function openapiDocument({ version, baseUrl = '/' }: OpenApiOptions): Jso
     tags: [
       { name: 'Chat', description: 'Conversations with a model.' },
       { name: 'Models', description: 'What this server can answer with.' },
-      { name: 'Usage', description: 'What the key has left.' },
-      { name: 'Administration', description: 'Projects, keys, end users and limits. For keys with the role `admin`.' },
+      ...(keeps ? KEPT : []),
       { name: 'Operation', description: 'For those who run the server.' },
     ],
     security: [{ bearer: [] }, {}],
