@@ -1,5 +1,5 @@
 /** Which counters a request takes from: those of its key, its project, its end user and its model, all at once. */
-import type { Allowance, Budget, BudgetPeriod, EndUser, Limits, Project, VirtualKey } from './accounts.ts';
+import type { Budget, BudgetPeriod, EndUser, Limits, Project, VirtualKey } from './accounts.ts';
 import { periodOf } from './money.ts';
 import type { Counter } from './store-ports.ts';
 
@@ -36,22 +36,39 @@ interface Holder {
 
 const part = encodeURIComponent;
 
-function holderOf(scope: Scope, name: string, { limits, budgets }: Pick<Allowance, 'limits' | 'budgets'>): Holder {
-  return { scope, name, limits, budgets };
+/** Counters of what is kept of a holder, which is replaced when it changes: the same ones for all its requests. */
+const limitsOfHolder = new WeakMap<object, readonly Applying[]>();
+const budgetsOfHolder = new WeakMap<object, BudgetsNow>();
+
+/** Those of the periods that there are from `from` up to `until`. */
+interface BudgetsNow {
+  readonly from: number;
+  readonly until: number;
+  readonly budgets: readonly Applying<BudgetCounter>[];
 }
 
-function holdersOf({ key, project, endUser }: Asking): readonly Holder[] {
-  return [
-    ...(key ? [holderOf('key', `key/${part(key.id)}`, key)] : []),
-    ...(project ? [holderOf('project', `project/${part(project.id)}`, project)] : []),
-    ...(endUser ? [holderOf('end user', `user/${part(endUser.projectId)}/${part(endUser.id)}`, endUser)] : []),
-  ];
-}
+const nameOfKey = ({ id }: VirtualKey): string => `key/${part(id)}`;
+const nameOfProject = ({ id }: Project): string => `project/${part(id)}`;
+const nameOfEndUser = ({ projectId, id }: EndUser): string => `user/${part(projectId)}/${part(id)}`;
 
 /** The limits on how much is used in a time. `models`: those of the model that is asked for, by its names. */
-export function applyingLimits(asking: Asking, models: ReadonlyMap<string, Limits>): readonly Applying[] {
-  const ofModels = [...models].map(([model, limits]) => holderOf('model', `model/${part(model)}`, { limits, budgets: [] }));
-  return [...holdersOf(asking), ...ofModels].flatMap(limitCounters);
+export function applyingLimits({ key, project, endUser }: Asking, models: ReadonlyMap<string, Limits>): readonly Applying[] {
+  const found: Applying[] = [];
+  if (key) found.push(...limitsOf(key, () => ({ ...key, scope: 'key', name: nameOfKey(key) })));
+  if (project) found.push(...limitsOf(project, () => ({ ...project, scope: 'project', name: nameOfProject(project) })));
+  if (endUser) found.push(...limitsOf(endUser, () => ({ ...endUser, scope: 'end user', name: nameOfEndUser(endUser) })));
+  for (const [model, limits] of models) {
+    found.push(...limitCounters({ scope: 'model', name: `model/${part(model)}`, limits, budgets: [] }));
+  }
+  return found;
+}
+
+function limitsOf(kept: object, holder: () => Holder): readonly Applying[] {
+  const known = limitsOfHolder.get(kept);
+  if (known) return known;
+  const made = limitCounters(holder());
+  limitsOfHolder.set(kept, made);
+  return made;
 }
 
 function limitCounters({ scope, name, limits }: Holder): readonly Applying[] {
@@ -73,14 +90,27 @@ function limitCounters({ scope, name, limits }: Holder): readonly Applying[] {
 }
 
 /** The budgets, as they are at that time (Unix milliseconds). */
-export function applyingBudgets(asking: Asking, at: number): readonly Applying<BudgetCounter>[] {
-  return holdersOf(asking).flatMap(({ scope, name, budgets }) =>
-    budgets.map(({ period, nanos }) => {
-      const { since, until } = periodOf(period, at);
-      const counter: BudgetCounter = { kind: 'budget', key: `${name}/money/${period}`, limit: nanos, since, until };
-      return { counter, scope, of: 'money' as const, per: period };
-    }),
-  );
+export function applyingBudgets({ key, project, endUser }: Asking, at: number): readonly Applying<BudgetCounter>[] {
+  const found: Applying<BudgetCounter>[] = [];
+  if (key) found.push(...budgetsOf(key, at, () => ({ ...key, scope: 'key', name: nameOfKey(key) })));
+  if (project) found.push(...budgetsOf(project, at, () => ({ ...project, scope: 'project', name: nameOfProject(project) })));
+  if (endUser) found.push(...budgetsOf(endUser, at, () => ({ ...endUser, scope: 'end user', name: nameOfEndUser(endUser) })));
+  return found;
+}
+
+function budgetsOf(kept: object, at: number, holder: () => Holder): readonly Applying<BudgetCounter>[] {
+  const known = budgetsOfHolder.get(kept);
+  if (known && known.from <= at && at < known.until) return known.budgets;
+  const { scope, name, budgets } = holder();
+  const made = budgets.map(({ period, nanos }): Applying<BudgetCounter> => {
+    const { since, until } = periodOf(period, at);
+    const counter: BudgetCounter = { kind: 'budget', key: `${name}/money/${period}`, limit: nanos, since, until };
+    return { counter, scope, of: 'money', per: period };
+  });
+  const from = Math.max(0, ...made.map(({ counter }) => counter.since));
+  const until = Math.min(Infinity, ...made.map(({ counter }) => counter.until ?? Infinity));
+  budgetsOfHolder.set(kept, { from, until, budgets: made });
+  return made;
 }
 
 /** Whose money a budget's counter counts, as the records of usage are asked for it. */

@@ -4,7 +4,7 @@ import type { BudgetCounter, Reading, Wanted } from './counting.ts';
 import { GatewayError } from '../core/error.ts';
 import { add, emptyWindow, expire, giveBack, untilFull, waitFor } from './rate-window.ts';
 import type { RateWindow, WindowEntry } from './rate-window.ts';
-import type { Counter, CounterStore, Taken } from './store-ports.ts';
+import type { Counter, CounterStore, Refusal, Taken } from './store-ports.ts';
 
 export interface MemoryCounterOptions {
   /** Unix milliseconds. Default: one that never goes back, for rates, and the wall clock, for the ends of periods. */
@@ -41,6 +41,13 @@ interface Held {
   readonly entry?: WindowEntry;
 }
 
+/** What is wanted of a counter, and how that one is. */
+interface Found {
+  readonly one: Wanted;
+  readonly state: State;
+}
+
+const NONE: readonly Promise<void>[] = [];
 const REMEMBER_MS = 120_000;
 /** Unused counters are looked for when there are twice as many as were left the last time, and at least so many. */
 const FEW = 1000;
@@ -74,8 +81,13 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
     seeding.set(id, running);
     return running;
   };
-  const unknown = (wanted: readonly Wanted[]): readonly Promise<void>[] =>
-    wanted.flatMap(({ id, counter }) => (counter.kind === 'budget' && !states.has(id) ? [known(id, counter)] : []));
+  const unknown = (wanted: readonly Wanted[]): readonly Promise<void>[] => {
+    let missing: Promise<void>[] | undefined;
+    for (const { id, counter } of wanted) {
+      if (counter.kind === 'budget' && !states.has(id)) (missing ??= []).push(known(id, counter));
+    }
+    return missing ?? NONE;
+  };
 
   const stateFor = (id: string, counter: Counter): State => {
     const there = states.get(id);
@@ -96,18 +108,18 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
   const takeNow = (holdId: string, wanted: readonly Wanted[]): Taken => {
     if (holds.has(holdId) || settled.has(holdId)) throw new Error(`the hold ${holdId} was taken before`);
     const at = now();
-    const found = wanted.map((one) => stateFor(one.id, one.counter));
-    const misfits = wanted.flatMap((one, index) => {
-      const state = found[index];
-      return state && !fits(one, state, at) ? [refusalOf(one, read(state, at, one), wall())] : [];
-    });
-    if (misfits.length === 0)
+    const onTheWall = wall();
+    const found = wanted.map((one): Found => ({ one, state: stateFor(one.id, one.counter) }));
+    const refusals: Refusal[] = [];
+    for (const { one, state } of found) if (!fits(one, state, at)) refusals.push(refusalOf(one, read(state, at, one), onTheWall));
+    const isTaken = refusals.length === 0;
+    if (isTaken)
       holds.set(
         holdId,
-        found.map((state, index) => hold(wanted[index], state, at)),
+        found.map(({ one, state }) => hold(one, state, at)),
       );
-    const after = found.map((state, index) => stateOf(wanted[index]?.counter as Counter, read(state, at), wall()));
-    return misfits.length === 0 ? { ok: true, holdId, states: after } : { ok: false, refusals: misfits, states: after };
+    const after = found.map(({ one: { counter }, state }) => stateOf(counter, read(state, at), onTheWall));
+    return isTaken ? { ok: true, holdId, states: after } : { ok: false, refusals, states: after };
   };
 
   const settleNow = (holdId: string, used: readonly Wanted[]): void => {
@@ -181,8 +193,7 @@ function fits({ counter, amount }: Wanted, state: State, at: number): boolean {
   return state.window.sum + Number(amount) <= Number(counter.limit);
 }
 
-function hold(wanted: Wanted | undefined, state: State, at: number): Held {
-  const { id, amount } = wanted ?? { id: '', amount: 0n };
+function hold({ id, amount }: Wanted, state: State, at: number): Held {
   if (state.kind === 'budget') state.held += amount;
   if (state.kind === 'concurrent') state.held += Number(amount);
   if (state.kind !== 'rate') return { id, amount, state };

@@ -13,6 +13,17 @@ const TRY_AGAIN_MS = 1000;
 
 /** One counter, whatever its limit. A budget's next period is another one. */
 export function counterId(counter: Counter): string {
+  const known = ids.get(counter);
+  if (known !== undefined) return known;
+  const id = idOf(counter);
+  ids.set(counter, id);
+  return id;
+}
+
+/** The counters of a key are the same ones for all its requests, and each is asked for its id several times. */
+const ids = new WeakMap<Counter, string>();
+
+function idOf(counter: Counter): string {
   if (counter.kind === 'budget') return `b:${counter.key}@${counter.since}`;
   return `${counter.kind === 'rate' ? 'r' : 'c'}:${counter.key}`;
 }

@@ -5,7 +5,7 @@ import type { Applying } from './applying.ts';
 import { shown } from './attempt.ts';
 import { counterId } from './counting.ts';
 import { dollarsText } from './dollars.ts';
-import type { CounterState, Refusal } from './store-ports.ts';
+import type { Counter, CounterState, Refusal } from './store-ports.ts';
 
 const KINDS = {
   requests: 'rate_limited_requests',
@@ -77,16 +77,25 @@ export function budgetReached({ refusal, of, amount, fits }: Misfit, now: number
   return new GatewayError('insufficient_quota', `${budget}: ${used}, ${dollars(left)} is left, and ${cost}.${advice}${again}`);
 }
 
+/** The very same object where it was counted in this process. */
+function stateOf(counter: Counter, states: readonly CounterState[]): CounterState | undefined {
+  const same = states.find((state) => state.counter === counter);
+  if (same) return same;
+  const id = counterId(counter);
+  return states.find((state) => counterId(state.counter) === id);
+}
+
 /** The tightest limit of a kind, for the client's own pace; undefined where none applies. */
 export function tightest(
   states: readonly CounterState[],
   applying: readonly Applying[],
   kind: 'requests' | 'tokens',
 ): LimitState | undefined {
-  const ids = new Set(applying.filter(({ of }) => of === kind).map(({ counter }) => counterId(counter)));
   let found: CounterState | undefined;
-  for (const state of states) {
-    if (ids.has(counterId(state.counter)) && (!found || state.remaining < found.remaining)) found = state;
+  for (const one of applying) {
+    if (one.of !== kind) continue;
+    const state = stateOf(one.counter, states);
+    if (state && (!found || state.remaining < found.remaining)) found = state;
   }
   if (!found) return undefined;
   const { counter, remaining, resetMs } = found;

@@ -178,6 +178,8 @@ function createFlow(signal: AbortSignal, explain: (cause: unknown) => unknown): 
   };
 }
 
+const utf8 = new TextDecoder();
+
 interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -202,7 +204,7 @@ function answerOf({ status, headers, host, flow }: Answered): HttpAnswer {
         break;
       }
       // TextDecoder leaves a byte order mark out, which JSON.parse would stumble over
-      return new TextDecoder().decode(Buffer.concat(chunks, Math.min(length, limit)));
+      return utf8.decode(chunks.length === 1 && chunks[0] && length <= limit ? chunks[0] : Buffer.concat(chunks, Math.min(length, limit)));
     },
     read: () => ({ [Symbol.asyncIterator]: () => iteratorOf(flow) }),
     cancel: () => flow.cancel(),

@@ -41,6 +41,8 @@ export interface Http {
 }
 
 const LONGEST_HEAD = 64 * 1024;
+/** Nearly all requests go to a few URLs. */
+const MOST_URLS = 1000;
 /** Below the minute after which load balancers close; servers that close sooner mostly say so in `keep-alive`. */
 const KEEP_ALIVE_MS = 30_000;
 /** Node's 250 ms give up an address on another continent before it could answer. */
@@ -61,9 +63,19 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
     return made;
   }
 
+  const urls = new Map<string, URL>();
+  const parsed = (text: string): URL => {
+    const known = urls.get(text);
+    if (known) return known;
+    if (urls.size >= MOST_URLS) urls.clear();
+    const url = new URL(text);
+    urls.set(text, url);
+    return url;
+  };
+
   return {
     async send(call, { timeouts, signal, sent }) {
-      const url = new URL(call.url);
+      const url = parsed(call.url);
       const answer = await exchange({
         connectMs: timeouts.connectMs,
         dispatcher: dispatcherOf(timeouts.connectMs, proxies !== undefined && !isThisMachine(url.hostname)),
@@ -89,7 +101,9 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
 
 /** A configuration may write `User-Agent`, which replaces ours instead of standing beside it. */
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  const lower: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) lower[name.toLowerCase()] = value;
+  return lower;
 }
 
 function poolOptions(connectMs: number, ca: string | undefined): Agent.Options {

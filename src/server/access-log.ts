@@ -5,34 +5,70 @@ import type { Exchange } from './exchange.ts';
 
 export type Outcome = 'ok' | 'client_error' | 'error' | 'cancelled';
 
+/** Written in the order in which they stand in a line. */
+interface Line {
+  id: string;
+  clientRequestId?: string;
+  method: string | undefined;
+  route: string;
+  status: number;
+  outcome: Outcome;
+  key?: string;
+  user?: string;
+  model?: string;
+  stream?: boolean;
+  provider?: string;
+  attempts?: readonly Readonly<Record<string, unknown>>[];
+  cache?: string;
+  finish?: string;
+  promptTokens?: number;
+  completionTokens?: number;
+  cachedTokens?: number;
+  firstTokenMs?: number;
+  ms?: number;
+  error?: string;
+  param?: string;
+  err?: Error;
+}
+
 /** `sent`: the whole answer went out. */
 export function logExchange(log: Logger, exchange: Exchange, sent: boolean): void {
   const { facts, request, response, startedAt } = exchange;
-  const { error, usage } = facts;
+  const { error, usage, trace } = facts;
   const outcome = outcomeOf(exchange, sent);
-  const line = {
+  const level = outcome === 'error' ? 'error' : facts.level;
+  if (!log.isLevelEnabled(level)) return;
+  const line: Line = {
     id: exchange.id,
-    ...given('clientRequestId', bounded(headerOf(request.headers['x-client-request-id']), 64)),
     method: request.method,
     route: facts.route,
     status: response.headersSent ? response.statusCode : (error?.status ?? 499),
     outcome,
-    ...given('key', facts.principal?.id),
-    ...given('user', bounded(facts.user, 64)),
-    ...given('model', bounded(facts.model, 128)),
-    ...given('stream', facts.stream),
-    ...given('provider', facts.trace.answeredBy?.provider),
-    ...(facts.trace.attempts.length > 0 ? { attempts: facts.trace.attempts.map(attemptLine) } : {}),
-    ...given('cache', facts.trace.cache),
-    ...given('finish', facts.finishReasons?.join(',')),
-    ...(usage ? { promptTokens: usage.promptTokens, completionTokens: usage.completionTokens, cachedTokens: usage.cachedTokens } : {}),
-    ...(facts.firstTokenAt === undefined ? {} : { firstTokenMs: rounded(facts.firstTokenAt - startedAt) }),
-    ms: rounded(performance.now() - startedAt),
-    ...(error ? { error: error.kind, ...given('param', bounded(error.param ?? undefined, 128)) } : {}),
-    // our own and the upstream's faults are for the operator to read; what a client got wrong may quote its contents
-    ...(error && outcome === 'error' ? { err: error.cause instanceof Error ? error.cause : error } : {}),
   };
-  log[outcome === 'error' ? 'error' : facts.level](line, 'request');
+  const client = headerOf(request.headers['x-client-request-id']);
+  if (client !== undefined) line.clientRequestId = bounded(client, 64);
+  if (facts.principal) line.key = facts.principal.id;
+  if (facts.user !== undefined) line.user = bounded(facts.user, 64);
+  if (facts.model !== undefined) line.model = bounded(facts.model, 128);
+  if (facts.stream !== undefined) line.stream = facts.stream;
+  if (trace.answeredBy?.provider !== undefined) line.provider = trace.answeredBy.provider;
+  if (trace.attempts.length > 0) line.attempts = trace.attempts.map(attemptLine);
+  if (trace.cache) line.cache = trace.cache;
+  if (facts.finishReasons) line.finish = facts.finishReasons.join(',');
+  if (usage) {
+    line.promptTokens = usage.promptTokens;
+    line.completionTokens = usage.completionTokens;
+    line.cachedTokens = usage.cachedTokens;
+  }
+  if (facts.firstTokenAt !== undefined) line.firstTokenMs = rounded(facts.firstTokenAt - startedAt);
+  line.ms = rounded(performance.now() - startedAt);
+  if (error) {
+    line.error = error.kind;
+    if (typeof error.param === 'string') line.param = bounded(error.param, 128);
+    // our own and the upstream's faults are for the operator to read; what a client got wrong may quote its contents
+    if (outcome === 'error') line.err = error.cause instanceof Error ? error.cause : error;
+  }
+  log[level](line, 'request');
 }
 
 function attemptLine({ target, startedAt, firstOutputAt, endedAt, outcome, error, hedge }: Attempt): Readonly<Record<string, unknown>> {
@@ -52,18 +88,14 @@ function outcomeOf({ facts: { error } }: Exchange, sent: boolean): Outcome {
   return sent ? 'ok' : 'cancelled';
 }
 
-function given<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { [key in K]?: V });
-}
-
 function headerOf(value: string | readonly string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : value?.[0];
 }
 
 /** What a client wrote, cut. JSON leaves the control characters from U+007F on as they are, and terminals obey them. */
-function bounded(text: string | undefined, length: number): string | undefined {
-  const whole = text === undefined || text.length <= length ? text : `${text.slice(0, length)}…`;
-  return whole?.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+function bounded(text: string, length: number): string {
+  const whole = text.length <= length ? text : `${text.slice(0, length)}…`;
+  return whole.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 }
 
 function rounded(ms: number): number {

@@ -1,7 +1,7 @@
 /** Whole answers, good and bad: everything but a running stream goes out through here. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { ServerSettings } from '../config/settings.ts';
-import type { CallTrace, LimitState } from '../core/call.ts';
+import type { CallTrace } from '../core/call.ts';
 import { toGatewayError } from '../core/error.ts';
 import type { GatewayError } from '../core/error.ts';
 import { encodeError } from '../protocols/openai-chat/error.ts';
@@ -20,32 +20,36 @@ const SLOWEST_READER = 16;
 
 /** The headers that every answer has. */
 export function commonHeaders(exchange: Exchange, settings: ServerSettings): OutgoingHttpHeaders {
-  return {
+  const headers: OutgoingHttpHeaders = {
     'x-request-id': exchange.id,
     'openai-processing-ms': Math.round(performance.now() - exchange.startedAt),
-    ...corsHeaders(exchange.request.headers.origin, settings.corsOrigins),
-    ...traceHeaders(exchange.facts.trace),
   };
+  const { origin } = exchange.request.headers;
+  if (origin !== undefined) Object.assign(headers, corsHeaders(origin, settings.corsOrigins));
+  addTrace(headers, exchange.facts.trace);
+  return headers;
 }
 
 /** Who answered, after how many attempts: of failures too. */
-function traceHeaders({ attempts, answeredBy, cache, limits, maxTokens }: CallTrace): OutgoingHttpHeaders {
+function addTrace(headers: OutgoingHttpHeaders, { attempts, answeredBy, cache, limits, maxTokens }: CallTrace): void {
   const last = answeredBy ?? attempts.at(-1);
-  return {
-    ...(last ? { 'x-parlance-provider': last.provider ?? 'local', 'x-parlance-attempts': attempts.length } : {}),
-    ...(cache ? { 'x-parlance-cache': cache } : {}),
-    ...(maxTokens === undefined ? {} : { 'x-parlance-max-tokens': maxTokens }),
-    ...(limits?.requests ? limitHeaders('requests', limits.requests) : {}),
-    ...(limits?.tokens ? limitHeaders('tokens', limits.tokens) : {}),
-  };
-}
-
-function limitHeaders(what: 'requests' | 'tokens', { limit, remaining, resetMs }: LimitState): OutgoingHttpHeaders {
-  return {
-    [`x-ratelimit-limit-${what}`]: limit,
-    [`x-ratelimit-remaining-${what}`]: remaining,
-    [`x-ratelimit-reset-${what}`]: durationText(resetMs),
-  };
+  if (last) {
+    headers['x-parlance-provider'] = last.provider ?? 'local';
+    headers['x-parlance-attempts'] = attempts.length;
+  }
+  if (cache) headers['x-parlance-cache'] = cache;
+  if (maxTokens !== undefined) headers['x-parlance-max-tokens'] = maxTokens;
+  const { requests, tokens } = limits ?? {};
+  if (requests) {
+    headers['x-ratelimit-limit-requests'] = requests.limit;
+    headers['x-ratelimit-remaining-requests'] = requests.remaining;
+    headers['x-ratelimit-reset-requests'] = durationText(requests.resetMs);
+  }
+  if (tokens) {
+    headers['x-ratelimit-limit-tokens'] = tokens.limit;
+    headers['x-ratelimit-remaining-tokens'] = tokens.remaining;
+    headers['x-ratelimit-reset-tokens'] = durationText(tokens.resetMs);
+  }
 }
 
 /** As OpenAI writes them: `120ms`, `1.5s`, `6m0s`, `23h59m59s`. */
@@ -62,15 +66,18 @@ export function durationText(ms: number): string {
 export function answer(exchange: Exchange, settings: ServerSettings, { status, headers, body }: Answer): void {
   const { response } = exchange;
   if (response.headersSent || exchange.isOver()) return;
-  response.writeHead(status, {
-    ...commonHeaders(exchange, settings),
-    ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-    ...headers,
-  });
   const length = body === undefined ? 0 : Buffer.byteLength(body);
+  const all = commonHeaders(exchange, settings);
+  if (body !== undefined) {
+    all['content-type'] = 'application/json';
+    all['content-length'] = length;
+  }
+  response.writeHead(status, headers ? Object.assign(all, headers) : all);
+  response.end(body);
+  // the system has all of it already: nobody is waited for
+  if (response.socket?.writableLength === 0) return;
   const settle = watchReader(exchange, settings.writeTimeoutMs === 0 ? 0 : settings.writeTimeoutMs + length / SLOWEST_READER);
   response.once('close', settle);
-  response.end(body);
 }
 
 /**

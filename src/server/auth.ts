@@ -1,5 +1,5 @@
 /** Who may ask: whoever has a key, and on a server that needs none everybody on this machine. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiKey } from '../config/keys.ts';
 import { isLoopback } from '../config/loopback.ts';
@@ -9,10 +9,13 @@ import { allowsAddress } from '../gateway/addresses.ts';
 import { DEFAULT_PROJECT } from '../gateway/accounts.ts';
 import type { VirtualKey } from '../gateway/accounts.ts';
 import type { Account, Directory, Soon } from '../gateway/directory.ts';
-import { looksLikeKey } from '../gateway/key-format.ts';
+import { hashOf, looksLikeKey } from '../gateway/key-format.ts';
 
 /** Without a key on a server that needs none. Not an administrator: a page in a browser might ask, too. */
 const LOCAL: Principal = { id: 'local', projectId: DEFAULT_PROJECT, role: 'member' };
+
+/** Whoever makes up keys with a right checksum fills no more than this. */
+const MOST_REMEMBERED = 10_000;
 
 export interface AuthOptions {
   /** Those of the configuration. */
@@ -41,11 +44,22 @@ export function createAuthenticator({ keys, requireKey, directory, clock }: Auth
     hash: Buffer.from(sha256, 'hex'),
   }));
 
-  const configured = (hash: Buffer): Principal | undefined => {
+  const configured = (hex: string): Principal | undefined => {
+    if (known.length === 0) return undefined;
+    const hash = Buffer.from(hex, 'hex');
     let found: Principal | undefined;
     // every key is compared, so that the time tells nothing of which one it was
     for (const { principal, hash: expected } of known) if (timingSafeEqual(hash, expected)) found = principal;
     return found;
+  };
+  /** Hashes of keys whose checksum is right: it costs another hash to see that. */
+  const wellFormed = new Set<string>();
+  const isKey = (key: string, hash: string): boolean => {
+    if (wellFormed.has(hash)) return true;
+    if (!looksLikeKey(key)) return false;
+    if (wellFormed.size >= MOST_REMEMBERED) wellFormed.clear();
+    wellFormed.add(hash);
+    return true;
   };
   /** A text that is no key of ours is as good as none where none is needed: clients must send something. */
   const stranger = (): Principal | GatewayError => (requireKey ? UNKNOWN() : LOCAL);
@@ -53,10 +67,10 @@ export function createAuthenticator({ keys, requireKey, directory, clock }: Auth
   return (asking) => {
     const key = presentedKey(asking.headers);
     if (key === undefined) return requireKey ? NO_KEY() : LOCAL;
-    const hash = createHash('sha256').update(key, 'utf8').digest();
+    const hash = hashOf(key);
     const fixed = configured(hash);
     if (fixed) return fixed;
-    if (!directory || !looksLikeKey(key)) return stranger();
+    if (!directory || !isKey(key, hash)) return stranger();
     const decide = (account: Account | undefined): Principal | GatewayError => {
       if (!account) return UNKNOWN();
       const refusal = refusalOf(account, asking, clock());
@@ -65,7 +79,7 @@ export function createAuthenticator({ keys, requireKey, directory, clock }: Auth
       return principalOf(account);
     };
     // found by a hash that nobody can aim at, so the time it takes says nothing
-    const account = directory.byHash(hash.toString('hex'));
+    const account = directory.byHash(hash);
     return account instanceof Promise ? account.then(decide) : decide(account);
   };
 }

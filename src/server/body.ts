@@ -50,7 +50,7 @@ export function readBody(payload: Readable, { length, limit }: BodySize, done: (
     if (!Number.isNaN(length) && received !== length) {
       return settle(new GatewayError('bad_request', 'The request body is not as long as Content-Length says.'));
     }
-    settle(null, Buffer.concat(pieces, received));
+    settle(null, pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, received));
   };
   payload.on('data', onData).on('end', onEnd).on('error', settle);
 }

@@ -1,11 +1,11 @@
 /** One request and its answer, from the head of the one to the last byte of the other; and all of those there are. */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CallTrace, Principal } from '../core/call.ts';
 import type { StopReason, Usage } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Gaps } from '../core/gaps.ts';
+import { randomText } from '../core/random.ts';
 import type { Service } from './parts.ts';
 
 /** What the log will say of an exchange; filled in on the way. */
@@ -46,7 +46,7 @@ export interface Exchange {
 
 /** A new id, as answers and log lines carry it. */
 export function newRequestId(): string {
-  return `req_${randomUUID().replaceAll('-', '')}`;
+  return `req_${randomText(16, 'hex')}`;
 }
 
 export interface Exchanges {

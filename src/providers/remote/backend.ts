@@ -1,11 +1,11 @@
 /** A model of a provider as a backend: the request is written in the provider's protocol, sent, and its answer read. */
-import { randomBytes } from 'node:crypto';
 import { refuseIgnored } from '../../core/call.ts';
 import type { Backend, Call, Reply } from '../../core/call.ts';
 import type { ChatRequest, ChatResponse } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import { createFolder, fold } from '../../core/event.ts';
 import type { Batch } from '../../core/event.ts';
+import { randomText } from '../../core/random.ts';
 import { unfold } from '../../core/unfold.ts';
 import { jsonOf, plainMessage } from '../../protocols/failure.ts';
 import type { AnswerHead, Prepared, Wire, WireTarget } from '../../protocols/wire.ts';
@@ -35,13 +35,16 @@ const LARGEST_ERROR = 1024 * 1024;
 /** The backend of one model. Rejects with a GatewayError; a stream resolves with its first output. */
 export function createRemoteBackend(known: RemoteModel, parts: RemoteParts): Backend {
   const { wire } = known;
+  const targetOf = ({ card }: Target): WireTarget => (card.id === known.target.model ? known.target : { ...known.target, model: card.id });
+  const calls = ({ n }: ChatRequest, target: WireTarget): number => (n === 1 || wire.severalChoices(target) ? 1 : n);
   return {
-    async chat(call, { card }) {
+    calls: (request, target) => calls(request, targetOf(target)),
+    async chat(call, of) {
       const { signal } = call;
-      const target = card.id === known.target.model ? known.target : { ...known.target, model: card.id };
+      const target = targetOf(of);
       const model = { ...known, target };
       const request = wire.imageUrls(target) ? call.request : await parts.inlineImages(call.request, signal);
-      if (request.n === 1 || wire.severalChoices(target)) return ask(model, parts, { ...call, request });
+      if (calls(request, target) === 1) return ask(model, parts, { ...call, request });
       return askSeveral(model, parts, { ...call, request });
     },
   };
@@ -146,5 +149,5 @@ async function jsonBody(answer: HttpAnswer): Promise<unknown> {
 }
 
 function newHead(): AnswerHead {
-  return { id: `chatcmpl-${randomBytes(15).toString('base64url')}`, created: Math.floor(Date.now() / 1000) };
+  return { id: `chatcmpl-${randomText(15, 'base64url')}`, created: Math.floor(Date.now() / 1000) };
 }
