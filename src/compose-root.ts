@@ -12,11 +12,12 @@ import type { BreakerSettings } from './gateway/health.ts';
 import { startRetention } from './gateway/retention.ts';
 import { createLine } from './gateway/line.ts';
 import type { HealthBus } from './gateway/ports.ts';
-import type { Store } from './gateway/store-ports.ts';
+import type { CounterStore, Store } from './gateway/store-ports.ts';
 import { createProber } from './gateway/prober.ts';
 import { verifyChecksum } from './providers/llama/builtin.ts';
 import { startEngine } from './providers/llama/engine-process.ts';
 import { createEngineManager } from './providers/llama/manager.ts';
+import type { EngineManager } from './providers/llama/manager.ts';
 import { createHttp } from './providers/http.ts';
 import { createImageFetcher } from './providers/image-fetcher.ts';
 import { changedProviders, createRuntime } from './runtime.ts';
@@ -28,6 +29,7 @@ import type { ReadableMetrics } from './server/parts.ts';
 import { createServer } from './server/server.ts';
 import { createLogger } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
+import type { Snapshot } from './telemetry/together.ts';
 
 export interface StartOptions {
   readonly config: Config;
@@ -36,6 +38,20 @@ export interface StartOptions {
   readonly store?: Store | undefined;
   /** Where to log; absent: a logger made from the configuration. */
   readonly log?: Logger;
+  /** Where this process is one of several that serve together. */
+  readonly shared?: Shared;
+}
+
+/** What a process that serves together with others has from the one above them, in the place of its own. */
+export interface Shared {
+  readonly manager: EngineManager;
+  /** Absent: they count together elsewhere. */
+  readonly counters: CounterStore | undefined;
+  readonly health: HealthBus;
+  /** What `/ready` says of all of them. */
+  readonly readiness: () => Promise<Readonly<Record<string, unknown>>>;
+  /** The metrics of all of them. */
+  readonly metrics: () => Promise<string>;
 }
 
 /** What became of a configuration that was taken while the server runs. */
@@ -54,8 +70,24 @@ export interface RunningServer {
    * changes nothing, where it cannot hold while the server runs.
    */
   apply(config: Config): Applied;
-  /** Lets running answers end within the deadline, then ends everything. */
-  close(): Promise<void>;
+  /**
+   * Lets running answers end within the deadline, that of the configuration where none is given, then ends everything. `linger`: clients
+   * go on to be served on the connections that they have, for a while, and are told to take another one.
+   */
+  close(how?: { readonly deadlineMs?: number; readonly linger?: boolean }): Promise<void>;
+  /** For the process above this one. */
+  readonly inside: Inside;
+}
+
+/** What a process that serves says of itself, and is told. */
+export interface Inside {
+  /** Completions that run, and that wait for a place. */
+  load(): { readonly running: number; readonly waiting: number };
+  figures(): Promise<Snapshot | undefined>;
+  /** All records of usage so far are in the store when it resolves. */
+  flush(): Promise<void>;
+  /** Keys, or what belongs to them, have been changed elsewhere. */
+  keysChanged(): void;
 }
 
 /** Starts a whole server. Rejects where the address cannot be had. */
@@ -64,15 +96,9 @@ export async function startServer({
   version,
   store,
   log = createLogger(started.log),
+  shared,
 }: StartOptions): Promise<RunningServer> {
-  const manager = createEngineManager({
-    settings: started.engine,
-    log,
-    start: startEngine,
-    verify: async (model, signal) => {
-      if (model.sha256 !== undefined) await verifyChecksum(model.path, model.sha256, signal);
-    },
-  });
+  const manager = shared?.manager ?? startManager(started, log);
   const userAgent = `parlance/${version}`;
   const http = createHttp({ userAgent, env: process.env });
   const fetcher = createImageFetcher({ userAgent });
@@ -92,21 +118,23 @@ export async function startServer({
     });
   const administration =
     store && directory && createAdministration({ accounts: store.accounts, clock: () => Date.now(), changed: directory.changed });
-  const ledger = store && (await openLedger(started, { store, log, now }));
-  const lasting: Lasting = { started, log, http, fetcher, manager, health, admission, directory, ledger, attempts };
+  const ledger = store && (await openLedger(started, { store, log, now, counters: shared?.counters }));
+  const together = shared?.readiness;
+  const lasting: Lasting = { started, log, http, fetcher, manager, health, admission, directory, ledger, attempts, together };
 
   let config = started;
   let runtime = createRuntime(started, lasting);
   for (const notice of started.notices) log.warn(notice);
+  const load = () => ({ running: admission.running(), waiting: admission.waiting() + line.waiting() });
   const figures = started.metrics.enabled
     ? createMetrics({
         version,
-        admission: () => ({ running: admission.running(), waiting: admission.waiting() + line.waiting() }),
+        admission: load,
         targets: () => health.snapshot(),
         engines: () => manager.figures(),
       })
     : undefined;
-  const metrics = figures && { ...figures, settings: started.metrics };
+  const metrics = figures && { text: shared?.metrics ?? figures.text, contentType: figures.contentType, settings: started.metrics };
   const server = await createServer({
     log,
     version,
@@ -115,7 +143,7 @@ export async function startServer({
     ...(store && directory && ledger ? { desk: { ...store, ...ledger, directory, clock: Date.now } } : {}),
     ...(figures && metrics ? { observe: figures.observe, metrics } : {}),
   });
-  const aside = metrics && (await listenAside(metrics, log));
+  const aside = shared ? undefined : await openMetricsAside(metrics, log);
   const url = urlOf(
     await server.listen().catch(async (cause: unknown) => {
       await Promise.all([aside?.server.close(), ledger?.close()]);
@@ -132,6 +160,7 @@ export async function startServer({
   health.onChange(prober.heed);
   const retention =
     store &&
+    !shared &&
     startRetention({
       usage: store.usage,
       keepMs: () => config.data?.retentionMs,
@@ -139,7 +168,7 @@ export async function startServer({
       failed: (cause) => log.error({ err: cause }, 'old records of usage could not be deleted'),
     });
   // no request has been read yet: nothing is missed
-  const bus = started.redis && (await openHealthBus(started.redis, log));
+  const bus = started.redis ? await openHealthBus(started.redis, log) : shared?.health;
   if (bus) {
     health.onChange(bus.publish);
     bus.subscribe(health.apply);
@@ -171,14 +200,20 @@ export async function startServer({
     url,
     metricsUrl: aside?.url,
     apply,
-    async close() {
+    inside: {
+      load,
+      figures: async () => figures?.snapshot(),
+      flush: async () => ledger?.flush(),
+      keysChanged: () => directory?.changed(),
+    },
+    async close({ deadlineMs = config.server.shutdownTimeoutMs, linger = false } = {}) {
       try {
-        await server.close(config.server.shutdownTimeoutMs);
+        await server.close(deadlineMs, linger);
       } finally {
         prober.close();
         runtime.retire();
         await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close(), directory?.close()]);
-        await retention?.close();
+        if (retention) await retention.close();
         // last: what ended just now is charged and written down
         await ledger?.close();
       }
@@ -217,13 +252,25 @@ function urlOf({ host, port }: { readonly host: string; readonly port: number })
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+/** The engines of this process. */
+export function startManager({ engine }: Config, log: Logger): EngineManager {
+  return createEngineManager({
+    settings: engine,
+    log,
+    start: startEngine,
+    verify: async (model, signal) => {
+      if (model.sha256 !== undefined) await verifyChecksum(model.path, model.sha256, signal);
+    },
+  });
+}
+
 /** The metrics' own server, where they have one. Rejects where its address cannot be had. */
-async function listenAside(
-  metrics: ReadableMetrics,
+export async function openMetricsAside(
+  metrics: ReadableMetrics | undefined,
   log: Logger,
 ): Promise<{ readonly server: MetricsServer; readonly url: string } | undefined> {
-  const { port } = metrics.settings;
-  if (port === undefined) return undefined;
+  const port = metrics?.settings.port;
+  if (!metrics || port === undefined) return undefined;
   const server = createMetricsServer(metrics, log);
   const url = `${urlOf(await server.listen(port))}/metrics`;
   log.info({ url }, 'metrics');

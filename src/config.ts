@@ -1,8 +1,7 @@
 /** File, environment and flags, in rising order, into one checked and frozen Config. */
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { inspect } from 'node:util';
 import { Value } from 'typebox/value';
 import type { Pricing } from './core/call.ts';
 import { BYTES, SETTINGS, describe } from './config/schema.ts';
@@ -12,7 +11,8 @@ import { fromEnv, readKeys } from './config/keys.ts';
 import { faultsOf, pathText } from './config/nested.ts';
 import { isLoopback, LOCAL } from './config/loopback.ts';
 import { ConfigError } from './config/problems.ts';
-import type { Config, Secret } from './config/settings.ts';
+import { secret } from './config/secret.ts';
+import type { Config } from './config/settings.ts';
 import { readEnv, readFlags, readYaml } from './config/sources.ts';
 import { readDatabaseUrl } from './config/data.ts';
 import { readRedisUrl } from './config/redis.ts';
@@ -219,6 +219,7 @@ function assemble({ given, env, file, problems }: Parts): Config {
       strict: get('server.strict'),
       corsOrigins: get<readonly string[]>('server.cors.origins').map((origin) => (origin === 'auto' ? (requireKey ? '*' : LOCAL) : origin)),
     },
+    workers: workersOf(get('workers')),
     keys,
     providers: planned.providers,
     notices: planned.notices,
@@ -309,6 +310,10 @@ function assemble({ given, env, file, problems }: Parts): Config {
   };
 }
 
+function workersOf(workers: number | 'auto'): number {
+  return workers === 'auto' ? availableParallelism() : workers;
+}
+
 type Aliases = Readonly<Record<string, string | readonly string[]>>;
 
 type Routes = Readonly<Record<string, RouteInput>>;
@@ -337,11 +342,6 @@ function withMs({ timeouts, ...rest }: ProviderInput): ProviderSettings {
 
 function defaultDataDir(env: Env): string {
   return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'parlance');
-}
-
-function secret(text: string): Secret {
-  const hidden = { reveal: () => text, toJSON: () => '[secret]', [inspect.custom]: () => '[secret]' };
-  return hidden;
 }
 
 function freeze<T>(value: T): T {

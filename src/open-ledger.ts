@@ -16,6 +16,8 @@ export interface LedgerParts {
   readonly log: Logger;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
+  /** Those of a process above this one, which closes them; absent: its own, or Redis. */
+  readonly counters?: CounterStore | undefined;
 }
 
 export interface OpenLedger extends Ledger {
@@ -26,10 +28,10 @@ export interface OpenLedger extends Ledger {
 }
 
 /** Loads what it needs of the storage. Throws what the file system throws where a journal cannot be made. */
-export async function openLedger({ data, redis }: Config, { store, log, now }: LedgerParts): Promise<OpenLedger> {
+export async function openLedger({ data, redis }: Config, { store, log, now, counters: given }: LedgerParts): Promise<OpenLedger> {
   if (!data) throw new Error('a store without a place for its journal');
   const { createUsageWriter } = await import('./store/journal/usage-writer.ts');
-  const counters = await openCounters(redis, log);
+  const counters = given ?? (await openCounters(redis, log));
   const { lasting } = counters;
   const writer = createUsageWriter({ store: store.usage, dir: data.dir, log, lasting });
   const flush = async (): Promise<void> => {

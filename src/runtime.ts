@@ -52,6 +52,8 @@ export interface Lasting {
   /** Absent with the directory. */
   readonly ledger: Ledger | undefined;
   readonly attempts: (route: Route, call: Call) => Promise<Reply>;
+  /** What is so of all processes that serve together; absent where it is this one alone. */
+  readonly together: (() => Promise<Readonly<Record<string, unknown>>>) | undefined;
 }
 
 /** What is counted and written down of requests. */
@@ -135,6 +137,7 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
           waiting: admission.waiting(),
           // nobody needs a key to ask whether the server is ready: what is said of targets is for this machine alone
           ...(isLoopback(config.server.host) ? { targets: targetStates(health) } : {}),
+          ...(await lasting.together?.()),
         },
       };
     },

@@ -31,7 +31,7 @@ test('reload: where there was no file at the start, one that appears in a usual 
 
     // without the file everything would be as at first, which nobody has asked for
     rmSync(file);
-    follower.reload('a test');
+    await follower.reload('a test');
     assert.equal(taken.length, 1);
     const came = next();
     writeFileSync(file, 'models: {hide: [b]}');

@@ -1,20 +1,22 @@
 /** A server that follows its configuration file, and SIGHUP, while it runs. */
 import { closeSync, openSync } from 'node:fs';
 import type { Logger } from 'pino';
-import type { RunningServer } from '../compose-root.ts';
+import type { Applied } from '../compose-root.ts';
 import { ConfigError, filePlaces, loadConfig } from '../config.ts';
 import type { ConfigSources } from '../config.ts';
 import type { Config } from '../config/settings.ts';
 import { watchFile } from '../config/watch.ts';
 import type { WatchTimes } from '../config/watch.ts';
 
-type Applier = Pick<RunningServer, 'apply'>;
+interface Applier {
+  apply(config: Config): Applied | Promise<Applied>;
+}
 
 export interface Follower {
   /** Begins, with the configuration that the server was started with. */
   follow(server: Applier, started: Config, log: Logger): void;
-  /** Reads and applies the configuration now; `why` is for the log. */
-  reload(why: string): void;
+  /** Reads and applies the configuration, after those that came before; `why` is for the log. */
+  reload(why: string): Promise<void>;
   stop(): void;
 }
 
@@ -29,16 +31,18 @@ export function createFollower(sources: ConfigSources, times?: WatchTimes): Foll
 
   const watcher = watchFile({
     places: () => filePlaces(file(), sources.env).places,
-    changed: () => reload('the file has changed'),
+    changed: () => void reload('the file has changed'),
     ...(times ? { times } : {}),
   });
   const watchAsSaid = (): void => (config?.watch === false ? watcher.stop() : watcher.start());
-  const reload = (why: string): void => {
+  let last = Promise.resolve();
+  const reload = (why: string): Promise<void> => (last = last.then(() => reloadNow(why)));
+  const reloadNow = async (why: string): Promise<void> => {
     if (!running) return;
     const { server, log } = running;
     try {
       const next = loadConfig({ ...sources, file: file() });
-      const { afterRestart } = server.apply(next);
+      const { afterRestart } = await server.apply(next);
       config = next;
       log.info({ why, file: next.file }, 'configuration taken');
       if (afterRestart.length > 0) log.warn({ settings: afterRestart }, 'these settings take effect after a restart');

@@ -1,5 +1,7 @@
 /** `parlance serve`: the server, until it is told to end. */
 import { openData, startServer } from '../compose-root.ts';
+import type { Applied } from '../compose-root.ts';
+import type { Logger } from 'pino';
 import { ConfigError, loadConfig } from '../config.ts';
 import type { ConfigSources } from '../config.ts';
 import { CONFIG_FLAGS } from '../config/schema.ts';
@@ -55,8 +57,37 @@ function addressProblem(cause: unknown, { server, metrics }: Config): string | u
   return undefined;
 }
 
+/** A server, or several that are one. */
+interface Served {
+  readonly url: string;
+  apply(config: Config): Applied | Promise<Applied>;
+  close(): Promise<void>;
+  /** Replaces what serves, without a lost request. */
+  restart(): Promise<void>;
+  /** Rejects where nothing serves any more. */
+  readonly failed: Promise<never>;
+}
+
+interface Starting {
+  readonly config: Config;
+  readonly store: Store | undefined;
+  readonly log: Logger;
+}
+
+async function startServed({ config, store, log }: Starting): Promise<Served> {
+  const version = programVersion();
+  if (config.workers > 1) {
+    const { startWorkers } = await import('../workers/start.ts');
+    return startWorkers({ config, version, store, log });
+  }
+  const server = await startServer({ config, version, store, log });
+  const restart = (): Promise<never> =>
+    Promise.reject(new Error('One process cannot take its own place: that needs workers of 2 or more.'));
+  return { ...server, restart, failed: new Promise(() => undefined) };
+}
+
 /** Resolves at the first signal to end; a second one ends the process at once. SIGHUP is one where it says that the terminal is gone. */
-function untilSignal(atTerminal: boolean, reload: () => void): Promise<string> {
+function untilSignal(atTerminal: boolean, { reload, restart }: Readonly<Record<'reload' | 'restart', () => void>>): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let asked = false;
   const end = (signal: string): void => {
@@ -66,6 +97,7 @@ function untilSignal(atTerminal: boolean, reload: () => void): Promise<string> {
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => end(signal));
   process.on('SIGHUP', () => (atTerminal && terminalIsGone() ? end('SIGHUP') : reload()));
+  process.on('SIGUSR2', restart);
   return promise;
 }
 
@@ -73,7 +105,8 @@ function untilSignal(atTerminal: boolean, reload: () => void): Promise<string> {
 export async function serve(argv: readonly string[], io: Io): Promise<number> {
   const sources = sourcesFrom(argv, io.env);
   const follower = createFollower(sources);
-  const stop = untilSignal(io.isTerminal.stdout, () => follower.reload('SIGHUP'));
+  let restart = (): void => undefined;
+  const stop = untilSignal(io.isTerminal.stdout, { reload: () => void follower.reload('SIGHUP'), restart: () => restart() });
   let config: Config;
   try {
     config = loadConfig(sources);
@@ -86,16 +119,21 @@ export async function serve(argv: readonly string[], io: Io): Promise<number> {
   let store: Store | undefined;
   try {
     store = await openData(config, log);
-    const server = await startServer({ config, version: programVersion(), store, log });
+    const server = await startServed({ config, store, log });
     if (io.isTerminal.stdout) writeBanner(io, { url: server.url, config, secret: await firstKey(store) });
     const where = config.server.requireKey ? 'listening' : 'listening, for this machine only: no API key is needed';
     log.info({ url: server.url, keys: config.keys.length, models: config.models.dir }, where);
     follower.follow(server, config, log);
-    log.info({ signal: await stop }, 'shutting down');
+    restart = () => restartServed(server, log);
+    const signal = await Promise.race([
+      stop,
+      server.failed.catch((cause: unknown) => log.fatal({ err: cause }, 'nothing serves any more')),
+    ]);
+    log.info({ signal }, 'shutting down');
     follower.stop();
     await server.close();
     log.info('stopped');
-    return EXIT.ok;
+    return signal === undefined ? EXIT.failure : EXIT.ok;
   } catch (cause) {
     const words = addressProblem(cause, config);
     if (words === undefined) throw cause;
@@ -104,6 +142,14 @@ export async function serve(argv: readonly string[], io: Io): Promise<number> {
   } finally {
     await store?.close();
   }
+}
+
+function restartServed(server: Served, log: Logger): void {
+  log.info('replacing the workers');
+  server.restart().then(
+    () => log.info('the workers are replaced'),
+    (cause: unknown) => log.error({ err: cause }, 'the workers are not replaced'),
+  );
 }
 
 /** Made only where somebody is there to read it: it goes to the terminal, and nowhere else. */

@@ -10,11 +10,12 @@ export function afterRestart(next: Config, started: Config): readonly string[] {
 }
 
 /** By their paths in the configuration. */
-function fixedSettings({ server, models, engine, log, metrics, data, redis }: Config): Readonly<Record<string, unknown>> {
+function fixedSettings({ server, workers, models, engine, log, metrics, data, redis }: Config): Readonly<Record<string, unknown>> {
   const engineSettings = Object.entries(engine).map(([name, value]) => [`engine.${name.replace(/Ms$/, '')}`, value] as const);
   return {
     'server.host': server.host,
     'server.port': server.port,
+    workers,
     'models.dir': models.dir,
     'log.format': log.format,
     'data.enabled': data !== undefined,

@@ -15,8 +15,15 @@ import type { SchemaNode, Unit } from './schema-kit.ts';
 export type { SchemaNode } from './schema-kit.ts';
 export { BYTES } from './schema-kit.ts';
 
-const autoOr = (minimum: number, maximum: number, description: string) =>
-  Type.Unsafe<number | 'auto'>({ anyOf: [{ const: 'auto' }, { type: 'integer', minimum, maximum }], default: 'auto', description });
+const autoOr = ({ minimum = 1, maximum, or = 'auto' }: AutoOr, description: string) =>
+  Type.Unsafe<number | 'auto'>({ anyOf: [{ const: 'auto' }, { type: 'integer', minimum, maximum }], default: or, description });
+
+interface AutoOr {
+  readonly minimum?: number;
+  readonly maximum: number;
+  /** The default. */
+  readonly or?: number | 'auto';
+}
 
 const SERVER = section(
   {
@@ -101,9 +108,12 @@ const KEYS = Type.Array(
 
 const ENGINE = section(
   {
-    contextSize: autoOr(128, 10_000_000, 'Tokens per sequence. `auto`: what the model was trained on, as far as memory goes.'),
-    sequences: autoOr(1, 256, 'Answers that are generated at the same time, per model.'),
-    threads: autoOr(1, 1024, 'CPU threads per model.'),
+    contextSize: autoOr(
+      { minimum: 128, maximum: 10_000_000 },
+      'Tokens per sequence. `auto`: what the model was trained on, as far as memory goes.',
+    ),
+    sequences: autoOr({ maximum: 256 }, 'Answers that are generated at the same time, per model.'),
+    threads: autoOr({ maximum: 1024 }, 'CPU threads per model.'),
     gpu: oneOf(['auto', 'off'], { default: 'auto', description: 'Use a GPU where there is one.' }),
     queue: Type.Integer({
       minimum: 0,
@@ -143,6 +153,10 @@ const METRICS = section(
 export const CONFIG_SCHEMA = section(
   {
     server: SERVER,
+    workers: autoOr(
+      { maximum: 256, or: 1 },
+      'Processes that serve: on one port, with one set of limits, and one engine for each model. `auto`: one for each core.',
+    ),
     keys: KEYS,
     providers: PROVIDERS,
     models: section(
@@ -267,6 +281,7 @@ export const CONFIG_FLAGS: Readonly<Record<string, string>> = {
   'log-level': 'log.level',
   'log-format': 'log.format',
   strict: 'server.strict',
+  workers: 'workers',
 };
 
 /** What a value must be, in words: `an integer from 0 to 65535`. */

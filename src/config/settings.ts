@@ -126,6 +126,8 @@ export interface Config {
   /** The file that was read, absolute; absent where there is none. */
   readonly file: string | undefined;
   readonly server: ServerSettings;
+  /** Processes that serve; with 1 it is this process alone. */
+  readonly workers: number;
   readonly keys: readonly ApiKey[];
   readonly providers: readonly ConfiguredProvider[];
   /** What the administrator should know of the environment, a line for each. */

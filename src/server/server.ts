@@ -1,4 +1,7 @@
 /** The HTTP server: routes, the checks before them, and a clean end. */
+import { Server as NetServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { setTimeout as after } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerSettings } from '../config/settings.ts';
@@ -40,8 +43,10 @@ export interface Server {
   /**
    * Stops: no new connections, no new completions; running answers have `deadlineMs` to end, then they are ended with
    * an error. Resolves when every connection is closed. Calling it again waits for the first call.
+   * `linger`: somebody else accepts at the same address. Until connections have been idle for a while, requests that come
+   * on them are answered, each as the last of its connection, so that none is lost.
    */
-  close(deadlineMs: number): Promise<void>;
+  close(deadlineMs: number, linger?: boolean): Promise<void>;
   readonly app: FastifyInstance;
 }
 
@@ -51,11 +56,16 @@ const KEEP_ALIVE_MS = 65_000;
 const LONGEST_PARAM = 4096;
 /** What an answer that was ended has to get its last bytes out. */
 const LAST_BYTES_MS = 1000;
+/** A client that has not used a connection for so long is not about to, when we linger; but no longer than half of the deadline. */
+const LINGER_MS = 5000;
+const LOOK_MS = 50;
 
 export async function createServer(parts: ServerParts): Promise<Server> {
   const { log } = parts;
   const settings = parts.current().server;
   let draining = false;
+  /** While we linger: how long a connection may be idle. */
+  let lingerMs: number | undefined;
 
   const exchanges = createExchanges((exchange, sent) => {
     logExchange(log, exchange, sent);
@@ -66,7 +76,14 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     }
     const { socket } = exchange.request;
     if (draining && exchanges.on(socket).length === 0) socket.end();
+    else if (lingerMs !== undefined) endIfIdle(socket, lingerMs);
   });
+  const endIfIdle = (socket: Socket, ms: number): void => {
+    const { bytesRead } = socket;
+    setTimeout(() => {
+      if (socket.bytesRead === bytesRead && exchanges.on(socket).length === 0) socket.end();
+    }, ms).unref();
+  };
   const fail = (exchange: Exchange, cause: unknown): void => answerError(exchange, exchange.service.server, cause);
 
   const app = fastify({
@@ -87,6 +104,11 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   // an expectation that nobody here knows may be ignored (RFC 9110, 10.1.1); Node would answer 417 without our envelope
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
+  const sockets = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   app.server.on('connect', (_request, socket) => refuseConnect(log, socket));
 
   // the body stays as it came: it is parsed where its route says, after the checks
@@ -116,7 +138,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   ];
   const open = (request: FastifyRequest, reply: FastifyReply): Exchange => {
     const exchange = exchanges.open(request.raw, reply.raw, parts.current());
-    if (draining) reply.raw.shouldKeepAlive = false;
+    if (draining || lingerMs !== undefined) reply.raw.shouldKeepAlive = false;
     request.exchange = exchange;
     return exchange;
   };
@@ -157,7 +179,22 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   });
   await app.ready();
 
-  const drain = async (deadlineMs: number): Promise<void> => {
+  /** Resolves when no connection is left, or after `deadlineMs`. */
+  const lingering = async (deadlineMs: number): Promise<void> => {
+    lingerMs = Math.min(LINGER_MS, deadlineMs / 2);
+    exchanges.closeAfterwards();
+    // not as `http.Server` does it, which would close idle connections at once, under requests that are on their way
+    NetServer.prototype.close.call(app.server);
+    for (const socket of sockets) if (exchanges.on(socket).length === 0) endIfIdle(socket, lingerMs);
+    const over = performance.now() + deadlineMs;
+    while (sockets.size > 0 && performance.now() < over) await after(LOOK_MS);
+  };
+  const drain = async (deadlineMs: number, linger: boolean): Promise<void> => {
+    const from = performance.now();
+    if (linger) await lingering(deadlineMs);
+    await drainNow(Math.max(0, deadlineMs - (performance.now() - from)));
+  };
+  const drainNow = async (deadlineMs: number): Promise<void> => {
     draining = true;
     exchanges.closeAfterwards();
     const closed = app.close();
@@ -177,7 +214,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       return { host: settings.host, port: typeof address === 'object' && address ? address.port : settings.port };
     },
     tune,
-    close: (deadlineMs) => (closing ??= drain(deadlineMs)),
+    close: (deadlineMs, linger = false) => (closing ??= drain(deadlineMs, linger)),
     app,
   };
 }

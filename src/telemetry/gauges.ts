@@ -73,6 +73,7 @@ export function registerTargets(registry: Registry, { targets }: Sources, names:
     new Gauge({
       name,
       help,
+      aggregator: name.endsWith('state') ? 'max' : 'sum',
       labelNames: ['target'],
       registers: [registry],
       collect() {

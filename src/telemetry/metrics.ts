@@ -11,11 +11,14 @@ import { createBoundedNames } from './bounded-names.ts';
 import { registerAdmission, registerEngines, registerTargets } from './gauges.ts';
 import type { Sources } from './gauges.ts';
 import { createRequestCounts } from './requests.ts';
+import type { MetricState, Snapshot } from './together.ts';
 
 export interface Metrics {
   readonly observe: Observe;
   /** Everything, in Prometheus' text format. */
   text(): Promise<string>;
+  /** Everything as data, to be joined with that of other processes. */
+  snapshot(): Promise<Snapshot>;
   readonly contentType: string;
   /** What there is, but for the figures of the process. */
   families(): readonly MetricFamily[];
@@ -47,6 +50,7 @@ export function createMetrics({ version, ...sources }: MetricsParts): Metrics {
     help: 'Always 1; the version is in its label.',
     labelNames: ['version'],
     registers: [registry],
+    aggregator: 'first',
   }).set({ version }, 1);
   return {
     observe: requests.observe,
@@ -59,6 +63,15 @@ export function createMetrics({ version, ...sources }: MetricsParts): Metrics {
         await setImmediate();
       }
       return `${texts.join('\n\n')}\n\n${await ofThisProcess()}`;
+    },
+    async snapshot() {
+      requests.settle();
+      const states = [];
+      for (const metric of [...registry.getMetricsAsArray(), ...processRegistry().getMetricsAsArray()]) {
+        states.push(await (metric as unknown as { get(): Promise<MetricState> }).get());
+        await setImmediate();
+      }
+      return states.map(plain);
     },
     contentType: registry.contentType,
     // each metric has more than prom-client's types say of it
@@ -76,13 +89,32 @@ function familyOf({ name, type, help, labelNames }: Described): MetricFamily {
 
 let ofProcess: Registry | undefined;
 
-/** The figures of the process, of which there is one, however many servers run in it. */
-async function ofThisProcess(): Promise<string> {
+function processRegistry(): Registry {
   if (!ofProcess) {
     ofProcess = new Registry();
     collectDefaultMetrics({ register: ofProcess });
   }
-  const text = await ofProcess.metrics();
+  return ofProcess;
+}
+
+/** Nothing but data: prom-client's own have more about them. */
+function plain({ name, help, type, aggregator, values }: MetricState): MetricState {
+  return {
+    name,
+    help,
+    type,
+    aggregator,
+    values: values.map(({ labels, value, metricName }) => ({
+      labels: { ...labels },
+      value,
+      ...(metricName === undefined ? {} : { metricName }),
+    })),
+  };
+}
+
+/** The figures of the process, of which there is one, however many servers run in it. */
+async function ofThisProcess(): Promise<string> {
+  const text = await processRegistry().metrics();
   // a mean of nothing, which not every reader can read
   return text.replace(/^\S+ Nan\n/gm, '');
 }

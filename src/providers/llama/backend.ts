@@ -110,7 +110,7 @@ async function* eventsOf(answer: Answer, jobEvents: AsyncIterable<JobEvent>, lea
 }
 
 /** One more request than the queue holds is answered at once, with a guess of when to come back. */
-function checkQueue(engine: EngineProcess, model: LocalModel, settings: EngineSettings): void {
+export function refuseFull(engine: EngineProcess, model: LocalModel, settings: EngineSettings): void {
   const { sequences } = sizeEngine(model, settings);
   const waiting = engine.inFlight() - sequences;
   if (waiting < settings.queue) return;
@@ -131,7 +131,7 @@ export function createLlamaBackend({ library, manager, settings }: LlamaParts): 
       const job = jobOf(request, plan, model.gguf.chatTemplate);
       const lease = await manager.acquire(model, signal);
       try {
-        checkQueue(lease.engine, model, settings);
+        refuseFull(lease.engine, model, settings);
         const jobEvents = await lease.engine.run(job, signal);
         // Its first output may come when the client has left already: nobody reads it, and the signal fires no more.
         signal.throwIfAborted();

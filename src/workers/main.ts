@@ -1,0 +1,97 @@
+/** The program of a worker: a whole server, of which what there is only once is in the process that has started it. */
+import { enableCompileCache } from 'node:module';
+import { programVersion } from '../commands/output.ts';
+import { startServer } from '../compose-root.ts';
+import type { RunningServer } from '../compose-root.ts';
+import type { HealthChange } from '../gateway/ports.ts';
+import { joined, textOf } from '../telemetry/together.ts';
+import type { Snapshot } from '../telemetry/together.ts';
+import { createLogger } from '../telemetry/log.ts';
+import { unpackConfig } from './config-message.ts';
+import { failureOf } from './failure.ts';
+import { createLink } from './link.ts';
+import { isBatch } from './message.ts';
+import { createPeer } from './peer.ts';
+import type { Answerer } from './peer.ts';
+import { remoteEngines } from './remote-engines.ts';
+import { remoteCounters, remoteHealth, remoteStore } from './remote-ports.ts';
+
+/** What a worker is told when it says that it is there. */
+export interface Brief {
+  /** For the log. */
+  readonly name: string;
+  /** What its journal calls it. */
+  readonly by: string;
+  /** As packed: the configuration of the start, which says what cannot change, and the one that holds now. */
+  readonly started: unknown;
+  readonly config: unknown;
+  readonly hasStore: boolean;
+  /** Counters are with the process above; else each worker counts with the others in Redis. */
+  readonly hasCounters: boolean;
+}
+
+enableCompileCache();
+// a terminal sends these to the whole group, a service manager to all processes; when to end is for the process above to say
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined);
+
+const link = createLink((batch) => {
+  // where the channel is closed this process is about to end: Node's cluster sees to that
+  if (process.connected) process.send?.(batch, undefined, undefined, () => undefined);
+});
+const here: { server?: RunningServer } = {};
+let failed = (cause: unknown): void => {
+  throw cause;
+};
+const running = (): RunningServer => {
+  if (!here.server) throw new Error('the worker does not serve yet');
+  return here.server;
+};
+const answers: Readonly<Record<string, Answerer>> = {
+  config: ([packed]) => running().apply(unpackConfig(packed)),
+  figures: () => here.server?.inside.figures(),
+  load: () => here.server?.inside.load() ?? { running: 0, waiting: 0 },
+  flush: () => here.server?.inside.flush(),
+  'keys.changed': () => here.server?.inside.keysChanged(),
+  'health.heard': ([change]) => health.heard(change as HealthChange),
+  end: async ([deadlineMs, linger]) => {
+    await here.server?.close({ deadlineMs: deadlineMs as number, linger: linger as boolean });
+    await peer.call('worker.end', [await here.server?.inside.figures()]);
+    process.exit(0);
+  },
+};
+const peer = createPeer({ post: link.post, answers, failed: (cause) => failed(cause) });
+const health = remoteHealth(peer);
+process.on('message', (message: unknown) => {
+  if (isBatch(message)) peer.receive(message);
+});
+
+const fail = (cause: unknown): never => {
+  peer.tell('worker.failed', [failureOf(cause)]);
+  link.flush();
+  // what was sent goes out first
+  process.disconnect();
+  throw cause;
+};
+
+const version = programVersion();
+const brief = (await peer.call('worker.begin', [version]).catch(fail)) as Brief;
+const config = unpackConfig(brief.config);
+const log = createLogger(config.log).child({ worker: brief.name });
+failed = (cause) => log.error({ err: cause }, 'a message of the process above could not be taken in');
+
+const server = await startServer({
+  config: unpackConfig(brief.started),
+  version,
+  store: brief.hasStore ? remoteStore(peer) : undefined,
+  log,
+  shared: {
+    manager: remoteEngines(peer),
+    counters: brief.hasCounters ? remoteCounters(peer, brief.by) : undefined,
+    health,
+    readiness: () => peer.call('readiness', []) as Promise<Readonly<Record<string, unknown>>>,
+    metrics: async () => textOf(joined((await peer.call('figures', [])) as readonly Snapshot[])),
+  },
+}).catch(fail);
+here.server = server;
+server.apply(config);
+peer.tell('worker.ready', [server.url]);
