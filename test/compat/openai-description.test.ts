@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -14,6 +14,7 @@ import { GatewayError } from '../../src/core/error.ts';
 import { openaiChatWire } from '../../src/protocols/openai-chat/call.ts';
 import { parseChatRequest } from '../../src/protocols/openai-chat/accept.ts';
 import type { OpenAIChatQuirks } from '../../src/protocols/openai-chat/quirks.ts';
+import { freePort } from '../support/free-port.ts';
 import { chatRequests, reachingRequests } from '../support/generated-requests.ts';
 import { loadOracle, outside } from '../support/openai-chat.ts';
 import { wideRequests } from '../support/wide-requests.ts';
@@ -45,16 +46,6 @@ async function describeApi(folder: string): Promise<string> {
   const file = join(folder, 'openai.json');
   await writeFile(file, JSON.stringify({ ...rest, paths: { '/chat/completions': { post: { requestBody, responses } } } }));
   return file;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address && typeof address === 'object');
-  server.close();
-  await once(server, 'close');
-  return address.port;
 }
 
 /** Until somebody accepts connections there: what the mock prints does not always come through. */

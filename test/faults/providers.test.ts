@@ -8,7 +8,8 @@ import { after, before, describe, test } from 'node:test';
 import { running, selfSigned } from '../../src/providers/http-testing.ts';
 import { QUICK, providerAt, startRouted, wayOf } from '../support/faulty-route.ts';
 import type { RouteSettings } from '../support/faulty-route.ts';
-import { deadPort, startFaultyUpstream } from '../support/faulty-upstream.ts';
+import { startFaultyUpstream } from '../support/faulty-upstream.ts';
+import { freePort } from '../support/free-port.ts';
 import type { FaultyUpstream } from '../support/faulty-upstream.ts';
 import { CLIENTS } from '../support/heard.ts';
 import type { Heard } from '../support/heard.ts';
@@ -90,7 +91,7 @@ before(async () => {
     providers: {
       ...Object.fromEntries([...bad].map(([name, { url }]) => [name, providerAt(url, modelsOf(name))])),
       good: providerAt(good.url),
-      nobody: providerAt(`http://127.0.0.1:${await deadPort()}`, modelsOf('nobody')),
+      nobody: providerAt(`http://127.0.0.1:${await freePort()}`, modelsOf('nobody')),
       plain: providerAt(good.url.replace('http', 'https'), modelsOf('plain')),
       untrusted: providerAt(`https://127.0.0.1:${untrusted.port}`, modelsOf('untrusted')),
     },

@@ -246,13 +246,3 @@ function takeRequest(received: Buffer): { readonly text: string; readonly length
   if (received.length < from + length) return undefined;
   return { text: received.toString('utf8', from, from + length), length: from + length };
 }
-
-/** A port of this machine that nobody listens on. */
-export async function deadPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { deadPort } from './faulty-upstream.ts';
+import { freePort } from './free-port.ts';
 
 const PROGRAM = process.env['REDIS_SERVER_PATH'] ?? 'redis-server';
 
@@ -39,7 +39,7 @@ export interface TestRedis {
 
 /** `password`: what clients must know. `more`: settings, as `['--cluster-enabled', 'yes']`. */
 export async function startRedis(password?: string, more: readonly string[] = []): Promise<TestRedis> {
-  const port = await deadPort();
+  const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'parlance-redis-'));
   let child: ChildProcess | undefined;
 

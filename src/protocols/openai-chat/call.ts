@@ -1,6 +1,7 @@
 /** Chat completions as we call them: OpenAI's API, and the many that follow it with differences (`quirks.ts`). */
 import type { ChatRequest } from '../../core/chat.ts';
 import { thinkTags } from '../reshape/think-tags.ts';
+import { addressOf } from '../url.ts';
 import type { Prepared, Wire, WireTarget } from '../wire.ts';
 import { errorOf } from './answer-errors.ts';
 import { writeBody } from './call-body.ts';
@@ -40,9 +41,6 @@ function mayPass(request: ChatRequest, quirks: OpenAIChatQuirks, steps: number):
 }
 
 function urlOf({ baseUrl, upstreamModel, quirks }: WireTarget<OpenAIChatQuirks>): string {
-  const [base = '', given = ''] = baseUrl.split('?', 2);
   const path = (quirks.path ?? '/chat/completions').replaceAll('{model}', () => encodeURIComponent(upstreamModel));
-  const query = new URLSearchParams(given);
-  for (const [name, value] of Object.entries(quirks.query ?? {})) query.set(name, value);
-  return query.size > 0 ? `${base}${path}?${query.toString()}` : `${base}${path}`;
+  return addressOf(baseUrl, path, quirks.query);
 }

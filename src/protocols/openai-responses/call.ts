@@ -1,5 +1,6 @@
 /** The Responses API, for models that answer nowhere else: https://platform.openai.com/docs/api-reference/responses */
-import type { Wire, WireTarget } from '../wire.ts';
+import { addressOf } from '../url.ts';
+import type { Wire } from '../wire.ts';
 import { createDecoder, readAnswer } from './decode.ts';
 import type { Asked } from './decode.ts';
 import { readFailure } from './errors.ts';
@@ -20,7 +21,7 @@ export const openaiResponsesWire: Wire<OpenAIResponsesQuirks> = {
     };
     return {
       call: {
-        url: urlOf(target),
+        url: addressOf(target.baseUrl, target.quirks.path ?? '/responses', target.quirks.query),
         headers: { 'content-type': 'application/json', accept: request.stream ? 'text/event-stream' : 'application/json' },
         body: JSON.stringify(body),
       },
@@ -35,10 +36,3 @@ export const openaiResponsesWire: Wire<OpenAIResponsesQuirks> = {
   severalChoices: () => false,
   imageUrls: ({ quirks }) => quirks.imageUrls !== false,
 };
-
-function urlOf({ baseUrl, quirks }: WireTarget<OpenAIResponsesQuirks>): string {
-  const [base = '', ...queries] = baseUrl.split('?');
-  const own = Object.entries(quirks.query ?? {}).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
-  const query = [...queries, ...own].join('&');
-  return `${base.replace(/\/$/, '')}${quirks.path ?? '/responses'}${query === '' ? '' : `?${query}`}`;
-}
