@@ -173,6 +173,8 @@ export interface Target {
 export interface Backend {
   /** Resolves with the first output, rejects with a GatewayError. */
   chat(call: Call, target: Target): Promise<Reply>;
+  /** How many requests with this prompt it makes of one: several where each choice needs its own. Absent: one. */
+  calls?(request: ChatRequest, target: Target): number;
 }
 
 /** Layers joined into one handler, the first one outermost. */

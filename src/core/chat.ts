@@ -222,6 +222,8 @@ export interface ChatRequest {
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** How many requests to a provider used this together, each with the prompt; absent: one. */
+  readonly calls?: number;
   /** Of the prompt's tokens, those read from a cache. */
   readonly cachedTokens: number;
   /** Of the completion's tokens, those spent on reasoning. */

@@ -11,6 +11,7 @@ import { chargedFor } from './money.ts';
 import { chargeOf } from './charge.ts';
 import type { Estimate } from './charge.ts';
 import type { Route } from './route.ts';
+import { callsOf } from './worst-case.ts';
 import type { Bequest, CounterStore, Take } from './store-ports.ts';
 
 export interface BooksParts {
@@ -160,8 +161,8 @@ interface Numbered {
 
 function recordOf(tab: Tab, { attempt, number }: Numbered, { now, clock }: BooksParts): UsageRecord {
   const { error, startedAt, firstOutputAt, endedAt = now(), outcome = 'cancelled' } = attempt;
-  const { usage, estimated } = chargeOf(attempt, tab.estimate);
   const target = targetOf(tab.route, attempt);
+  const { usage, estimated } = chargeOf(attempt, tab.estimate, target ? callsOf(target, tab.call.request) : 1);
   const { nanos, known } = chargedFor(usage, target?.card.pricing);
   return {
     ...commonOf(tab),

@@ -5,6 +5,7 @@ import type { PromptEstimate } from './prompt-estimate.ts';
 
 /** What is known of a request that may have to stand in for what a provider did not report. */
 export interface Estimate {
+  /** Of one request to a provider. */
   readonly promptTokens: number;
   /** No answer has more: what the request was limited to. */
   readonly completionTokens: number | undefined;
@@ -36,13 +37,15 @@ const NOTHING: Charge = {
  * What an attempt that is over has used. What the provider reported is right. Where it reported nothing and the answer had begun,
  * it is the prompt and what came of the answer. One that we gave up before any output, because the client left or another
  * was faster, has its prompt charged if the provider had got it. One that failed before any output costs nothing.
+ * `calls`: so many requests to the provider the attempt made, each with the prompt.
  */
-export function chargeOf(attempt: Attempt, { promptTokens, completionTokens: most }: Estimate): Charge {
+export function chargeOf(attempt: Attempt, { promptTokens, completionTokens: most }: Estimate, calls = 1): Charge {
   const { usage, outcome, reached, firstOutputAt, producedBytes = 0 } = attempt;
   if (usage) return { usage, estimated: false };
   const begun = firstOutputAt !== undefined || outcome === 'answered';
   const givenUp = outcome === 'cancelled' || outcome === 'lost';
   if (!begun && !(givenUp && reached === true)) return NOTHING;
   const completionTokens = Math.min(Math.ceil(producedBytes / BYTES_PER_TOKEN), most ?? Infinity);
-  return { usage: { promptTokens, completionTokens, cachedTokens: 0, reasoningTokens: 0 }, estimated: true };
+  const known = { promptTokens: promptTokens * calls, completionTokens, cachedTokens: 0, reasoningTokens: 0 };
+  return { usage: calls > 1 ? { ...known, calls } : known, estimated: true };
 }

@@ -83,6 +83,8 @@ export interface World {
   readonly card?: Partial<ModelCard>;
   readonly policy?: Partial<RoutePolicy>;
   readonly settings?: Partial<LimitSettings>;
+  /** Requests that a target makes of one with several choices. */
+  readonly calls?: number;
   readonly share?: boolean;
   readonly cache?: boolean;
 }
@@ -155,6 +157,7 @@ export function worldOf(world: World = {}) {
         seen.push(call);
         return chat(call);
       },
+      ...(world.calls === undefined ? {} : { calls: () => world.calls ?? 1 }),
     };
     return { key: id, target: { id, card: own, backend }, weight: 1, maxInFlight: undefined, timeouts: { firstOutputMs: 0, idleMs: 0 } };
   });

@@ -10,6 +10,7 @@ import { applyingBudgets, applyingLimits } from './applying.ts';
 import type { Applying, Asking, BudgetCounter } from './applying.ts';
 import { endUserOf } from './books.ts';
 import type { Books, Tab } from './books.ts';
+import { likelyTokens } from './charge.ts';
 import { counterId } from './counting.ts';
 import type { Directory } from './directory.ts';
 import type { Line } from './line.ts';
@@ -77,7 +78,7 @@ export function limited(parts: LimitedParts): Layer {
     const isGuess = named === undefined && possible === undefined;
     const isLowered = tokens < wanted || (isGuess && budgets.length > 0);
     const completionTokens = isLowered || named !== undefined ? tokens * choices : undefined;
-    const tab = books.open(call, { asking, route, estimate: { promptTokens: worst.promptTokens, completionTokens } });
+    const tab = books.open(call, { asking, route, estimate: { promptTokens: likelyTokens(prompt), completionTokens } });
     tab.isHeld = isHeld;
     tab.tokens.push(...limits.filter(({ of }) => of === 'tokens'));
     if (budgets.length > 0) tab.closed = () => budgets.forEach(({ counter }) => parts.line.freed(counterId(counter)));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Reply } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
+import { fold } from '../core/event.ts';
 import type { Batch } from '../core/event.ts';
 import { likelyTokens } from './charge.ts';
 import { estimatePrompt } from './money.ts';
@@ -25,6 +26,10 @@ const made = (world: World) => worldOf({ key: KEY, ...world });
 const iterate = (reply: Reply): AsyncIterator<Batch> => {
   assert.ok(reply.kind === 'stream');
   return reply.batches[Symbol.asyncIterator]();
+};
+const iterateAll = (reply: Reply): AsyncIterable<Batch> => {
+  assert.ok(reply.kind === 'stream');
+  return reply.batches;
 };
 const LIKELY = likelyTokens(estimatePrompt(worldOf().callOf().request));
 
@@ -241,5 +246,23 @@ test('metered: an answer that was withheld is charged beside the one in its plac
       ['b', 50_000n],
     ],
   );
+  await balanced(world);
+});
+
+test('metered: choices that each need a request of their own are held, and where nothing is told charged, with the prompt of each', async () => {
+  const choices = 3;
+  const silent = streamed(...START, said('x'.repeat(40)), () => Promise.reject(new GatewayError('upstream', 'cut')));
+  const pricing = { input: 1, output: 2, request: 0.001 };
+  const world = made({ targets: { a: silent }, calls: choices, card: { pricing } });
+  const reply = await world.handler(world.callOf({ n: choices, stream: true, max_tokens: 100 }));
+  const { held } = await world.left('budget', 'key/key_1/money/total', BUDGET);
+  const prompt = estimatePrompt(world.callOf({ n: choices, max_tokens: 100 }).request);
+  assert.equal(held, 3n * (BigInt(prompt.tokens) * 1000n + 100n * 2000n + 1_000_000n));
+  const tokens = await world.left('rate', 'key/key_1/tokens/minute', 1_000_000);
+  assert.equal(tokens.remaining, 1_000_000n - BigInt(choices * (likelyTokens(prompt) + 100)));
+  await assert.rejects(fold(iterateAll(reply)));
+  const [record] = world.records;
+  assert.deepEqual([record?.promptTokens, record?.completionTokens, record?.estimated], [choices * likelyTokens(prompt), 10, true]);
+  assert.equal(record?.costNanos, BigInt(choices * likelyTokens(prompt)) * 1000n + 10n * 2000n + 3_000_000n);
   await balanced(world);
 });

@@ -52,6 +52,13 @@ test('money: each kind of token at its own price', () => {
   assert.equal(costOf(usage, pricing), 44_750_000n + 86_000_000n + 10_000_000n);
 });
 
+test('money: of several requests together each has its fee, and the tier of its own prompt', () => {
+  const pricing: Pricing = { input: 2, output: 8, request: 0.01, tiers: [{ above: 1000, input: 4 }] };
+  // 3 × 1,000 × 2,000 + 60 × 8,000 + 3 × 10,000,000
+  assert.equal(costOf(used({ promptTokens: 3000, completionTokens: 60, calls: 3 }), pricing), 6_000_000n + 480_000n + 30_000_000n);
+  assert.equal(costOf(used({ promptTokens: 3003, calls: 3 }), pricing), 3003n * 4000n + 30_000_000n);
+});
+
 test('money: a kind without a price of its own costs what it is a part of', () => {
   const usage = used({
     promptTokens: 1000,

@@ -87,9 +87,11 @@ function hasFee(pricing: Pricing | undefined, tool: string): boolean {
 export function costOf(usage: Usage, pricing: Pricing | undefined): bigint | undefined {
   if (!pricing) return undefined;
   const { scale, request, tools, toolRequests, tiers } = exactly(pricing);
-  const prices = tiers.find(({ above }) => usage.promptTokens > above)?.prices;
+  const { calls = 1 } = usage;
+  // of several requests each is charged by the length of its own prompt, which they have in common
+  const prices = tiers.find(({ above }) => usage.promptTokens / calls > above)?.prices;
   if (!prices) return undefined;
-  let units = request * NANOS;
+  let units = request * NANOS * BigInt(calls);
   for (const [kind, tokens] of tokensByKind(usage)) {
     if (tokens <= 0) continue;
     const price = prices.get(kind);

@@ -1,4 +1,5 @@
 /** How much a request may use at most: what is held for it before its first attempt. */
+import type { Target } from '../core/call.ts';
 import type { ChatRequest } from '../core/chat.ts';
 import { likelyTokens } from './charge.ts';
 import { mayContinue } from './continue.ts';
@@ -8,7 +9,7 @@ import type { PromptEstimate } from './prompt-estimate.ts';
 import type { Route } from './route.ts';
 
 export interface WorstCase {
-  /** What the prompt probably has; the cost is that of the most it may have. */
+  /** What the prompt probably has, as often as it is sent for one answer; the cost is that of the most it may have. */
   readonly promptTokens: number;
   /** Tokens of each choice that the client allows; undefined where it does not say. */
   readonly named: number | undefined;
@@ -34,7 +35,10 @@ export function worstCaseOf({ route, request, prompt }: Asked): WorstCase {
   const dearest = (estimate: PromptEstimate, completionTokens: number): bigint => {
     let most = 0n;
     for (const { target } of route.targets) {
-      const cost = worstCase(withinWindow(estimate, target.card.contextWindow), completionTokens, target.card.pricing) ?? 0n;
+      const { contextWindow, pricing } = target.card;
+      const calls = callsOf(target, request);
+      const each = worstCase(withinWindow(estimate, contextWindow), Math.ceil(completionTokens / calls), pricing) ?? 0n;
+      const cost = each * BigInt(calls);
       if (cost > most) most = cost;
     }
     return most;
@@ -46,7 +50,7 @@ export function worstCaseOf({ route, request, prompt }: Asked): WorstCase {
     return continued ? once + dearest({ ...prompt, tokens: prompt.tokens + said }, said) : once;
   };
   return {
-    promptTokens: likelyTokens(prompt),
+    promptTokens: likelyTokens(prompt) * Math.max(1, ...route.targets.map(({ target }) => callsOf(target, request))),
     named: maxTokens,
     possible: possibleTokens(route),
     choices: n,
@@ -61,6 +65,11 @@ export function worstCaseOf({ route, request, prompt }: Asked): WorstCase {
       return low;
     },
   };
+}
+
+/** How often a target is sent the prompt for one answer. */
+export function callsOf(target: Target, request: ChatRequest): number {
+  return target.backend.calls?.(request, target) ?? 1;
 }
 
 /**

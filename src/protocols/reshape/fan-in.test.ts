@@ -20,7 +20,7 @@ test('fan in: the choices stand in the order of the answers, under the name of t
       [[call('f', '{}')], 'tool_calls'],
     ],
   );
-  assert.deepEqual(merged.usage, { promptTokens: 3, completionTokens: 6, cachedTokens: 0, reasoningTokens: 0 });
+  assert.deepEqual(merged.usage, { promptTokens: 3, completionTokens: 6, calls: 3, cachedTokens: 0, reasoningTokens: 0 });
 });
 
 test('fan in: no answer at all is an error', () => {
@@ -43,6 +43,7 @@ test('fan in: details are summed, and absent where all lack them', () => {
     {
       promptTokens: 2,
       completionTokens: 4,
+      calls: 2,
       cachedTokens: 2,
       reasoningTokens: 2,
       cacheWriteTokens: 7,

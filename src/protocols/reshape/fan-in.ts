@@ -37,11 +37,13 @@ export function sumUsage(usages: readonly (Usage | undefined)[]): Usage | undefi
   const details = DETAILS.filter((key) => known.some((usage) => usage[key] !== undefined)).map((key) => [key, total(key)] as const);
   const tools = sumTools(known);
   const costs = known.flatMap(({ reportedCost }) => reportedCost ?? []);
+  const calls = known.reduce((sum, { calls: made = 1 }) => sum + made, 0);
   return {
     promptTokens: total('promptTokens'),
     completionTokens: total('completionTokens'),
     cachedTokens: total('cachedTokens'),
     reasoningTokens: total('reasoningTokens'),
+    ...(calls > 1 ? { calls } : {}),
     ...Object.fromEntries(details),
     ...(tools ? { providerTools: tools } : {}),
     ...(costs.length === known.length ? { reportedCost: costs.reduce((sum, cost) => sum + cost, 0) } : {}),

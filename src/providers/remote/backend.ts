@@ -1,6 +1,6 @@
 /** A model of a provider as a backend: the request is written in the provider's protocol, sent, and its answer read. */
 import { refuseIgnored } from '../../core/call.ts';
-import type { Backend, Call, Reply } from '../../core/call.ts';
+import type { Backend, Call, Reply, Target } from '../../core/call.ts';
 import type { ChatRequest, ChatResponse } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import { createFolder, fold } from '../../core/event.ts';

@@ -90,6 +90,7 @@ test('pauses: the parts of a turn are one answer, numbered on, with all citation
   assert.deepEqual(total, {
     promptTokens: 30,
     completionTokens: 9,
+    calls: 3,
     cachedTokens: 12,
     reasoningTokens: 3,
     providerTools: { web_search: 3 },

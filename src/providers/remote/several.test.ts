@@ -43,7 +43,8 @@ test('several: whole answers are the choices of one, in order, with all their to
     response.choices.map(({ blocks }) => blocks),
     ['a', 'b', 'c'].map((text) => [{ type: 'text', text }]),
   );
-  assert.deepEqual(response.usage, { promptTokens: 15, completionTokens: 6, cachedTokens: 3, reasoningTokens: 0, cacheWriteTokens: 9 });
+  const tokens = { promptTokens: 15, completionTokens: 6, cachedTokens: 3, reasoningTokens: 0, cacheWriteTokens: 9 };
+  assert.deepEqual(response.usage, { ...tokens, calls: 3 });
   assert.deepEqual(reply.ignored, ['seed']);
   assert.equal(response.id, 'chatcmpl-a');
 });
