@@ -15,6 +15,8 @@ export interface Generation {
   readonly text: TextStream;
   readonly generated: number[];
   watch: TriggerWatch | undefined;
+  /** Something of the prompt was decoded for this choice. */
+  begun: boolean;
   /** The sampled token that the next step decodes. */
   next: number | undefined;
   /** Where this step's scores are; −1 while the prompt is not through. */
@@ -81,6 +83,7 @@ export function startGeneration(native: Native, start: GenerationStart): Generat
     text,
     generated: [],
     watch: triggers && triggers.length > 0 ? createTriggerWatch(triggers) : undefined,
+    begun: false,
     next: undefined,
     scoresAt: -1,
     unreported: 0,

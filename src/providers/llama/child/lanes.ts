@@ -42,17 +42,30 @@ export function commonPrefix(a: ArrayLike<number>, b: ArrayLike<number>): number
   return i;
 }
 
+/** How much of the prompt a lane holds, so far as it may be built on. The last two tokens are always decoded anew. */
+function sharedBy(lane: Lane, { prompt, reproducible }: Asked): number {
+  const shared = Math.min(commonPrefix(lane.tokens, prompt), Math.max(0, prompt.length - 2));
+  return reproducible ? Math.min(shared, lane.exact) : shared;
+}
+
+/** Another lane that by now holds so much more of a prompt than its own that copying it is worth while. */
+export function betterSource(lanes: readonly Lane[], own: Lane, asked: Asked): { lane: Lane; reused: number } | undefined {
+  let best: { lane: Lane; reused: number } | undefined;
+  for (const lane of lanes) {
+    if (lane === own) continue;
+    const reused = sharedBy(lane, asked);
+    if (reused > (best?.reused ?? own.tokens.length + WORTH_COPYING - 1)) best = { lane, reused };
+  }
+  return best;
+}
+
 /**
  * The lane for a prompt, or undefined where all are busy. The last two tokens are always decoded anew: the scores of
  * the last are needed, and a piece of one token would score differently than the whole prompt.
  * A lane is overwritten where most of what it holds is the prompt's own beginning; else the one unused longest.
  */
-export function place(lanes: readonly Lane[], { prompt, reproducible }: Asked): Placement | undefined {
-  const usable = Math.max(0, prompt.length - 2);
-  const sharedWith = (lane: Lane): number => {
-    const shared = Math.min(commonPrefix(lane.tokens, prompt), usable);
-    return reproducible ? Math.min(shared, lane.exact) : shared;
-  };
+export function place(lanes: readonly Lane[], asked: Asked): Placement | undefined {
+  const sharedWith = (lane: Lane): number => sharedBy(lane, asked);
   let own: { lane: Lane; shared: number } | undefined;
   let oldest: Lane | undefined;
   let source: { lane: Lane; shared: number } | undefined;

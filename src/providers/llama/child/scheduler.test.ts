@@ -1,31 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { EngineWork, FromEngine, Job } from '../protocol.ts';
 import type { Grammar, GrammarState, Native } from './native.ts';
-import { createScheduler, pieceOf } from './scheduler.ts';
+import { createScheduler } from './scheduler.ts';
 import { createThreadGovernor } from './thread-governor.ts';
-
-test('prompt pieces: never a single token, and never one left over, whatever the room', () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 2, max: 300 }), fc.array(fc.integer({ min: 1, max: 70 }), { minLength: 1 }), (length, rooms) => {
-      let left = length;
-      for (let i = 0; left > 0; i++) {
-        const room = i < rooms.length ? (rooms[i] ?? 32) : 32;
-        const part = pieceOf(left, room);
-        assert.ok(part <= room);
-        assert.notEqual(part, 1);
-        assert.ok(part <= left);
-        left -= part;
-        assert.notEqual(left, 1);
-      }
-    }),
-  );
-});
-
-test('prompt pieces: a prompt of one token is one piece', () => {
-  assert.equal(pieceOf(1, 1), 1);
-});
 
 /** A model that says the token 1 for ever. */
 function fakeNative(over: Partial<Native> = {}): Native {
@@ -82,7 +60,10 @@ const job = (id: number, content: string, over: Partial<Job> = {}): Job => ({
 });
 
 /** A scheduler and the last message that it sent for each job. */
-function scheduled(native: Native) {
+function scheduled(
+  native: Native,
+  { now = () => 0, promptOf = () => [0, 0, 0] }: { now?: () => number; promptOf?: (said: unknown) => number[] } = {},
+) {
   const ends = new Map<number, PromiseWithResolvers<FromEngine['type']>>();
   const endOf = (id: number): PromiseWithResolvers<FromEngine['type']> => {
     const end = ends.get(id) ?? Promise.withResolvers<FromEngine['type']>();
@@ -97,9 +78,9 @@ function scheduled(native: Native) {
   const scheduler = createScheduler({
     native,
     governor: createThreadGovernor(1),
-    tokenizer: () => Uint32Array.of(0, 0, 0),
+    tokenizer: ({ messages }) => Uint32Array.from(promptOf(messages[0]?.['content'])),
     send,
-    now: () => 0,
+    now,
   });
   return { scheduler, told, end: (id: number) => endOf(id).promise };
 }
@@ -164,4 +145,53 @@ test('what was done is told when there is no more to do', async () => {
   assert.equal(last.promptTokens + last.reusedTokens, 6, 'of three tokens each');
   assert.equal(last.generatedTokens, 4, 'the first token of each comes of its prompt');
   assert.ok(last.generateSteps >= 2 && last.generateSteps <= 4);
+});
+
+const range = (length: number, from = 0): number[] => Array.from({ length }, (_, at) => from + at);
+
+test('prompts that come at the same time and begin alike are read once, and copied', async () => {
+  const copies: [number, number][] = [];
+  const native = fakeNative({ sequences: 3, contextSize: 200, copy: async (target, source) => void copies.push([target, source]) });
+  const { scheduler, told, end } = scheduled(native, { promptOf: () => range(100) });
+  for (const id of [1, 2, 3]) scheduler.submit(job(id, 'x', { maxTokens: 2 }));
+  await Promise.all([1, 2, 3].map((id) => end(id)));
+  while (told.length === 0) await Promise.resolve();
+  assert.equal(copies.length, 2);
+  assert.equal(told.at(-1)?.promptTokens, 100 + 2 + 2, 'the last two tokens are always read');
+  assert.equal(told.at(-1)?.reusedTokens, 98 + 98);
+});
+
+test('who generates waits for no more than a piece of a long prompt', async () => {
+  let clock = 0;
+  let size = 0;
+  const steps: number[] = [];
+  const native = fakeNative({
+    sequences: 2,
+    contextSize: 2000,
+    beginBatch: (tokens) => {
+      size = tokens;
+    },
+    decode: async () => {
+      steps.push(size);
+      clock += size * 3;
+      if (steps.length === 10) scheduler.submit(job(2, 'long', { maxTokens: 2 }));
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  });
+  const { scheduler, end } = scheduled(native, {
+    now: () => clock,
+    promptOf: (said) => range(said === 'long' ? 1000 : 4, said === 'long' ? 5 : 0),
+  });
+  scheduler.submit(job(1, 'short', { maxTokens: 80 }));
+  await Promise.all([end(1), end(2)]);
+  const pieces = steps.filter((tokens) => tokens > 4);
+  assert.equal(
+    pieces.reduce((sum, tokens) => sum + tokens, 0),
+    1000,
+  );
+  for (const [at, tokens] of steps.entries()) {
+    if (tokens <= 4) continue;
+    assert.ok(tokens * 3 <= 150 * 1.5, `${tokens} tokens at once`);
+    assert.ok((steps[at + 1] ?? 1) <= 2, 'then a token');
+  }
 });

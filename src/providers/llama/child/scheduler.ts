@@ -1,30 +1,20 @@
 /**
  * Continuous batching. Each step decodes one token of every running choice, or a piece of one prompt that is not through
- * yet, by turns; samples, reports, then lets go of what ended or was cancelled and takes in what waits.
+ * yet; samples, reports, then lets go of what ended or was cancelled and takes in what waits.
  * Never both at once, nor two prompts: the library cuts a batch into parts of one length for all sequences, and a token
  * in another part than alone scores differently, in the second digit. The same seed would say something else under load.
  */
 import type { FromEngine, Job, JobUsage, Output } from '../protocol.ts';
-import { place, type Lane } from './lanes.ts';
+import { betterSource, place, type Lane } from './lanes.ts';
 import { startGeneration, takeToken, type Generation, type Taken } from './generation.ts';
 import type { Grammar, Native } from './native.ts';
 import { prepareJob } from './prepare.ts';
 import type { Tokenizer } from './prompt.ts';
 import type { ThreadGovernor } from './thread-governor.ts';
+import { nextPiece, nextReader, READING_MS } from './turns.ts';
 
-/** A prompt's share of a step is cut to about this long, so that others' tokens and cancellations need not wait. */
-const PIECE_MS = { shared: 200, alone: 500 };
-const SMALLEST_PIECE = 32;
-
-/**
- * How much of `left` prompt tokens goes into a step that has room for `room`. Never one by itself, nor so that one is
- * left over: see `Lane.exact`.
- */
-export function pieceOf(left: number, room: number): number {
-  if (left <= room) return left;
-  const part = left - room === 1 ? room - 1 : room;
-  return part < 2 ? 0 : part;
-}
+/** A piece so long tells how fast prompts are read. */
+const TELLING_PIECE = 8;
 
 /** How often the figures are told while there is work. */
 const TELL_EVERY_MS = 250;
@@ -41,6 +31,12 @@ interface Task {
   cachedTokens: number;
   /** The prompt is decoded in some lane: the other choices can copy it. */
   promptReady: boolean;
+}
+
+/** A choice's part of a step. */
+interface Piece {
+  readonly generation: Generation;
+  readonly tokens: Uint32Array;
 }
 
 export interface Scheduler {
@@ -66,10 +62,12 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
   let running: Generation[] = [];
   let outputs: Output[] = [];
   let looping = false;
-  /** The last step read a prompt: the next one is for those that generate. */
-  let promptWasLast = false;
+  /** Milliseconds that went into prompts since the last token of those that generate, and pieces of prompts in all. */
+  let readingMs = 0;
+  let piecesRead = 0;
   let step = 0;
-  let msPerPromptToken = 1;
+  /** A guess until the first prompt is read: a large first piece would keep others waiting. */
+  let msPerPromptToken = 4;
   let threadsSet = governor.threads();
   const done = { promptSteps: 0, promptTokens: 0, reusedTokens: 0, generateSteps: 0, generatedTokens: 0 };
   let toldAt = now();
@@ -184,28 +182,43 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
     }
   };
 
-  /** Who is in the next step: all that generate, or the prompt whose last piece is longest ago. */
-  const nextInTurn = (): Generation[] => {
-    const decoding = running.filter((generation) => generation.next !== undefined);
-    const reading = running.filter((generation) => generation.next === undefined);
-    const [first] = reading.toSorted((a, b) => a.lane.usedAt - b.lane.usedAt);
-    if (first && !(decoding.length > 0 && promptWasLast)) return [first];
-    // In the order of the sequences: the library decodes neighbours together, and cuts the batch where the order breaks.
-    return decoding.toSorted((a, b) => a.lane.id - b.lane.id);
+  /** A prompt that nothing was read of yet may begin like one that was read since it came. */
+  const shareBeginning = async (generation: Generation): Promise<void> => {
+    const { lane, prompt, job } = generation;
+    if (generation.begun) return;
+    generation.begun = true;
+    const source = betterSource(lanes, lane, { prompt, reproducible: job.reproducible });
+    if (!source) return;
+    const before = lane.tokens.length;
+    const reused = await readyLane(lane, source.reused, source.lane);
+    done.reusedTokens += Math.max(0, reused - before);
+    const task = tasks.get(job.id);
+    if (task && generation.choice === 0) task.cachedTokens = reused;
   };
 
-  /** Fills the batch. Gives how many prompt tokens are in it. */
-  const fillBatch = (): number => {
-    const limit = (running.length > 1 ? PIECE_MS.shared : PIECE_MS.alone) / msPerPromptToken;
-    const room = Math.min(native.batchSize, Math.max(SMALLEST_PIECE, Math.floor(limit)));
-    let promptTokens = 0;
-    const pieces = nextInTurn().map((generation) => {
-      if (generation.next !== undefined) return { generation, tokens: Uint32Array.of(generation.next) };
-      const from = generation.lane.tokens.length;
-      promptTokens = pieceOf(generation.prompt.length - from, room);
-      return { generation, tokens: generation.prompt.subarray(from, from + promptTokens) };
-    });
-    promptWasLast = promptTokens > 0;
+  /** What the next step decodes: a token of all that generate, or a piece of a prompt. */
+  const nextPieces = async (): Promise<{ pieces: readonly Piece[]; promptTokens: number }> => {
+    const decoding = running.filter((generation) => generation.next !== undefined);
+    const reading = running
+      .filter((generation) => generation.next === undefined)
+      .map((generation) => ({ generation, left: generation.prompt.length - generation.lane.tokens.length }));
+    const reader = nextReader(reading, piecesRead)?.generation;
+    if (reader) {
+      await shareBeginning(reader);
+      const from = reader.lane.tokens.length;
+      const ms = decoding.length > 0 ? READING_MS.shared : READING_MS.alone;
+      const length = nextPiece(reader.prompt.length - from, { ms, msPerToken: msPerPromptToken, batchSize: native.batchSize });
+      const fits = readingMs === 0 || readingMs + length * msPerPromptToken <= READING_MS.shared;
+      if (decoding.length === 0 || fits) {
+        return { pieces: [{ generation: reader, tokens: reader.prompt.subarray(from, from + length) }], promptTokens: length };
+      }
+    }
+    // In the order of the sequences: the library decodes neighbours together, and cuts the batch where the order breaks.
+    const inOrder = decoding.toSorted((a, b) => a.lane.id - b.lane.id);
+    return { pieces: inOrder.map((generation) => ({ generation, tokens: Uint32Array.of(generation.next ?? 0) })), promptTokens: 0 };
+  };
+
+  const fillBatch = (pieces: readonly Piece[]): void => {
     native.beginBatch(pieces.reduce((sum, piece) => sum + piece.tokens.length, 0));
     for (const generation of running) generation.scoresAt = -1;
     for (const { generation, tokens } of pieces) {
@@ -219,7 +232,6 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
       lane.usedAt = step;
       for (const token of tokens) lane.tokens.push(token);
     }
-    return promptTokens;
   };
 
   const report = (generation: Generation, task: Task, taken: Taken): void => {
@@ -276,20 +288,25 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
     const threads = governor.threads();
     if (threads !== threadsSet) native.setThreads(threads);
     threadsSet = threads;
+    const { pieces, promptTokens } = await nextPieces();
     const began = now();
-    const promptTokens = fillBatch();
+    fillBatch(pieces);
     const decoding = running.filter((generation) => generation.scoresAt >= 0).length;
     await native.decode();
+    const ms = now() - began;
     if (promptTokens === 0) {
-      governor.report(decoding, now() - began);
+      readingMs = 0;
+      governor.report(decoding, ms);
       done.generateSteps++;
       done.generatedTokens += decoding;
     } else {
+      readingMs += ms;
+      piecesRead++;
+      governor.reportPrompt(promptTokens, ms);
       done.promptSteps++;
       done.promptTokens += promptTokens;
-    }
-    if (promptTokens >= SMALLEST_PIECE / 2) {
-      msPerPromptToken += ((now() - began) / promptTokens - msPerPromptToken) / 4;
+      // a handful of tokens takes longer each than many
+      if (promptTokens >= TELLING_PIECE) msPerPromptToken += (ms / promptTokens - msPerPromptToken) / 4;
     }
     step++;
     await sampleAll();

@@ -45,12 +45,30 @@ test('threads: steps that are slow for another reason keep all threads', () => {
   );
 });
 
-test('threads: prompts, whose times vary, are not judged', () => {
+test('threads: prompts, whose times vary, are no reason to look, nor is one that is slow', () => {
   const governor = createThreadGovernor(2);
   for (let i = 0; i < 100; i++) {
     assert.equal(governor.threads(), 2);
-    governor.report(100 + i, i % 2 === 0 ? 10 : 1000);
+    governor.reportPrompt(100 + i, i % 2 === 0 ? 10 : 1000);
   }
+});
+
+test('threads: a prompt that is read slowly for a while is read with fewer, until all are faster again', () => {
+  const governor = createThreadGovernor(2);
+  const read = (count: number, time: (threads: number) => number): number[] =>
+    Array.from({ length: count }, () => {
+      const threads = governor.threads();
+      governor.reportPrompt(32, time(threads));
+      return threads;
+    });
+  assert.equal(share(read(20, idle), 2), 1);
+  assert.ok(
+    read(60, contended)
+      .slice(6)
+      .every((threads) => threads === 1),
+  );
+  read(70, idle);
+  assert.equal(share(read(20, idle), 2), 1);
 });
 
 test('threads: one thread is never made fewer', () => {

@@ -6,18 +6,23 @@
  */
 export interface ThreadGovernor {
   threads(): number;
-  /** What a step of so many tokens took with `threads()`. */
-  report(tokens: number, ms: number): void;
+  /** What a step took with `threads()` in which so many sequences generated. */
+  report(sequences: number, ms: number): void;
+  /** The same of a piece of a prompt. */
+  reportPrompt(tokens: number, ms: number): void;
 }
 
-/** Larger steps are prompts: they are long, vary with the prompt, and use what was found best for small ones. */
-const MOST_TOKENS = 16;
+/** Shorter pieces of prompts tell nothing: a token of theirs takes longer. */
+const TELLING_PIECE = 16;
 /** Steps until the slower choice is timed again. */
 const LOOK_AGAIN = { usual: 256, contended: 64 };
 /** This much slower than usual, so many times in a row, is a reason to look at once. */
 const SLOW = { factor: 1.8, steps: 3 };
 /** Weight of a new time in the average. */
 const WEIGHT = 0.25;
+
+/** The place of prompts among the sizes of steps; their times are of a token. */
+const PROMPT = -1;
 
 interface Timing {
   full: number | undefined;
@@ -38,28 +43,38 @@ export function createThreadGovernor(most: number): ThreadGovernor {
     timing[current] = known === undefined || current !== best ? ms : known + (ms - known) * WEIGHT;
   };
 
+  const judge = (timing: Timing, ms: number, untried: boolean): void => {
+    const usual = timing[current];
+    slowSteps = current === best && usual !== undefined && ms > usual * SLOW.factor ? slowSteps + 1 : 0;
+    note(timing, ms);
+    const other = best === 'full' ? 'fewer' : 'full';
+    if (current !== best) {
+      // The look is over: take the faster one.
+      sinceLook = 0;
+      slowSteps = 0;
+      best = (timing.fewer ?? ms) < (timing.full ?? ms) ? 'fewer' : 'full';
+      current = best;
+      return;
+    }
+    sinceLook++;
+    const due = best === 'full' ? LOOK_AGAIN.usual : LOOK_AGAIN.contended;
+    if ((untried && timing[other] === undefined) || sinceLook >= due || slowSteps >= SLOW.steps) current = other;
+  };
+
+  const timingOf = (size: number): Timing => {
+    const timing = timings.get(size) ?? { full: undefined, fewer: undefined };
+    timings.set(size, timing);
+    return timing;
+  };
+
   return {
     threads: () => (current === 'full' ? most : fewer),
-    report(tokens, ms) {
-      if (fewer === most || tokens > MOST_TOKENS) return;
-      const size = Math.ceil(Math.log2(tokens));
-      const timing = timings.get(size) ?? { full: undefined, fewer: undefined };
-      timings.set(size, timing);
-      const usual = timing[current];
-      slowSteps = current === best && usual !== undefined && ms > usual * SLOW.factor ? slowSteps + 1 : 0;
-      note(timing, ms);
-      const other = best === 'full' ? 'fewer' : 'full';
-      if (current !== best) {
-        // The look is over: take the faster one.
-        sinceLook = 0;
-        slowSteps = 0;
-        best = (timing.fewer ?? ms) < (timing.full ?? ms) ? 'fewer' : 'full';
-        current = best;
-        return;
-      }
-      sinceLook++;
-      const due = best === 'full' ? LOOK_AGAIN.usual : LOOK_AGAIN.contended;
-      if (timing[other] === undefined || sinceLook >= due || slowSteps >= SLOW.steps) current = other;
+    report(sequences, ms) {
+      if (fewer !== most) judge(timingOf(Math.ceil(Math.log2(sequences))), ms, true);
+    },
+    reportPrompt(tokens, ms) {
+      // A piece with fewer threads costs a tenth of a second where nothing is wrong: only slowness is a reason.
+      if (fewer !== most && tokens >= TELLING_PIECE) judge(timingOf(PROMPT), ms / tokens, false);
     },
   };
 }
