@@ -66,7 +66,8 @@ export interface Administration {
   readonly accounts: AccountStore;
   createProject(by: By, input: ProjectInput): Promise<Project>;
   updateProject(by: By, id: string, change: ProjectChange): Promise<Project>;
-  createKey(by: By, input: KeyInput): Promise<FreshKey>;
+  /** `first`: rejects with `conflict` where there is any key already. */
+  createKey(by: By, input: KeyInput, how?: { readonly first: boolean }): Promise<FreshKey>;
   updateKey(by: By, id: string, change: KeyChange): Promise<VirtualKey>;
   /** The key keeps its id and all it is, under a new secret; the former one works for `graceMs` more. */
   rotateKey(by: By, id: string, graceMs: number): Promise<RotatedKey>;
@@ -193,7 +194,8 @@ export function createAdministration({ accounts, clock, changed }: Administratio
         },
       }),
 
-    async createKey(by, { name, projectId = DEFAULT_PROJECT, owner, role = 'member', addresses = [], expiresAt, ...allowance }) {
+    async createKey(by, input, how) {
+      const { name, projectId = DEFAULT_PROJECT, owner, role = 'member', addresses = [], expiresAt, ...allowance } = input;
       if (!(await accounts.project(projectId))) throw invalid('project_id', `There is no project ${shown(projectId)}.`);
       const secret = newKey();
       const key: VirtualKey = {
@@ -213,7 +215,8 @@ export function createAdministration({ accounts, clock, changed }: Administratio
         rotatedTo: undefined,
         lastUsedAt: undefined,
       };
-      await accounts.putKey(key, entry(by, 'key.create', { subject: key.id, before: undefined, after: auditedKey(key) }));
+      const made = entry(by, 'key.create', { subject: key.id, before: undefined, after: auditedKey(key) });
+      await accounts.putKey(key, made, how?.first === true ? null : undefined);
       changed();
       return { key, secret };
     },

@@ -20,12 +20,13 @@ export interface PageOptions {
 export interface AccountStore {
   projects(page: PageOptions): Promise<Page<Project>>;
   project(id: string): Promise<Project | undefined>;
-  /** Inserts or replaces. */
-  putProject(project: Project, audit: AuditEntry, before?: Project): Promise<void>;
+  /** Inserts or replaces. `before` null: rejects with `conflict` where there is one of this id. */
+  putProject(project: Project, audit: AuditEntry, before?: Project | null): Promise<void>;
   keys(page: PageOptions & { readonly projectId?: string }): Promise<Page<VirtualKey>>;
   key(id: string): Promise<VirtualKey | undefined>;
   keyByHash(hash: string): Promise<VirtualKey | undefined>;
-  putKey(key: VirtualKey, audit: AuditEntry, before?: VirtualKey): Promise<void>;
+  /** `before` null: rejects with `conflict` where there is any key at all. */
+  putKey(key: VirtualKey, audit: AuditEntry, before?: VirtualKey | null): Promise<void>;
   /**
    * The key keeps its id and gets a new hash (`fresh`); the hash that it had goes to an entry of its own (`old`), with an end. Both
    * or neither; rejects with `conflict` where the key has been rotated or revoked meanwhile.

@@ -40,9 +40,9 @@ export function createAccountStore(db: Database): AccountStore {
     },
     putProject: (project, audit, before) =>
       change(audit, async (tx) => {
-        if (before) {
-          const row = await tx.selectFrom('projects').selectAll().where('id', '=', before.id).executeTakeFirst();
-          mustBe(before, row && projectOf(row));
+        if (before !== undefined) {
+          const row = await tx.selectFrom('projects').selectAll().where('id', '=', project.id).executeTakeFirst();
+          mustBe(before ?? undefined, row && projectOf(row));
         }
         const { id, ...rest } = projectRow(project);
         await tx
@@ -68,7 +68,9 @@ export function createAccountStore(db: Database): AccountStore {
     },
     putKey: (key, audit, before) =>
       change(audit, async (tx) => {
-        if (before) {
+        if (before === null) {
+          if (await tx.selectFrom('virtual_keys').select('id').limit(1).executeTakeFirst()) throw changedMeanwhile();
+        } else if (before) {
           const row = await tx.selectFrom('virtual_keys').selectAll().where('id', '=', before.id).executeTakeFirst();
           mustBe(unused(before), row && unused(keyOf(row)));
         }
@@ -156,7 +158,7 @@ export function createAccountStore(db: Database): AccountStore {
 }
 
 /** Within a transaction that changes something: nobody else changes it until it ends. */
-function mustBe<T extends object>(before: T, kept: T | undefined): void {
+function mustBe<T extends object>(before: T | undefined, kept: T | undefined): void {
   if (!isDeepStrictEqual(before, kept)) throw changedMeanwhile();
 }
 
