@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -54,6 +54,15 @@ test('config: every kind that is charged has its price, in overrides and in what
   const { providers } = load(`providers: {openai: {key: sk-test, models: [{id: m, pricing: ${prices}}]}}`);
   assert.deepEqual(providers.find(({ id }) => id === 'openai')?.models[0]?.pricing, all);
   assert.throws(() => load('prices: {overrides: {a: {input: 1, output: 1, tools: {web_search: -1}}}}'), /web_search: must be/);
+});
+
+test('config: the prices that the pages show are taken as they are written there', () => {
+  const page = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+  const [limits, models] = ['limits.md', 'models.md'].map((name) => /^```yaml\n(prices:\n.*?)^```/ms.exec(page(name))?.[1] ?? '');
+  const { overrides } = load(limits ?? '').prices;
+  assert.deepEqual(overrides['google/gemini-2.5-pro']?.tiers, [{ above: 200_000, input: 2.5, output: 15 }]);
+  assert.equal(overrides['anthropic/claude-sonnet-4-6']?.tools?.['web_search'], 10);
+  assert.equal(load(models ?? '').prices.local.request, 0.0001);
 });
 
 test('config: a price has both ends and no others', () => {

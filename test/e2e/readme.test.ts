@@ -1,7 +1,9 @@
 /** What the README tells a newcomer to type works as it is written. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { access, readFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,10 +14,15 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const readme = await readFile(`${root}README.md`, 'utf8');
 
 let server: LiveServer;
+let dir: string;
 before(async () => {
-  server = await startLiveServer();
+  dir = await mkdtemp(join(tmpdir(), 'parlance-readme-'));
+  server = await startLiveServer({ PARLANCE_DATA_DIR: dir });
 });
-after(() => server.close());
+after(async () => {
+  await server.close();
+  await rm(dir, { recursive: true, force: true });
+});
 
 /** The README's code blocks of a language, with this test's server in place of the usual one. */
 function blocks(language: string): string[] {
@@ -37,6 +44,18 @@ test('readme: the SDK example streams an answer', async () => {
   assert.match(program, /from 'openai'/);
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program], { cwd: root });
   assert.ok(stdout.trim().length > 0);
+});
+
+test('readme: the key that it makes has the limits and the budget that it speaks of, and what is left of them', async () => {
+  const commands = blocks('sh').find((code) => code.startsWith('KEY=')) ?? 'false';
+  const { stdout } = await run('sh', ['-c', commands], { cwd: root, env: { ...process.env, PARLANCE_DATA_DIR: dir } });
+  const { key } = JSON.parse(stdout) as { key: { name: string; limits: object[]; budgets: object[] } };
+  assert.equal(key.name, 'ci');
+  assert.deepEqual(key.limits, [{ of: 'requests', per: 'minute', limit: 60, remaining: 60, resets_in_ms: 0 }]);
+  assert.deepEqual(
+    key.budgets.map((budget) => ({ ...budget, resets_at: 0 })),
+    [{ period: 'month', usd: '25.00', spent_usd: '0.00', held_usd: '0.00', remaining_usd: '25.00', resets_at: 0 }],
+  );
 });
 
 test('readme: every page that it links to is there', async () => {
