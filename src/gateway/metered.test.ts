@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Reply } from '../core/call.ts';
+import type { Pricing, Reply } from '../core/call.ts';
+import type { Usage } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
 import type { Batch } from '../core/event.ts';
 import { likelyTokens } from './charge.ts';
 import { estimatePrompt } from './money.ts';
-import { END, keyWith, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
+import { END, keyWith, PRICE, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
 import type { Chat, World } from './limited-testing.ts';
 
 const BUDGET = 10n ** 12n;
@@ -201,6 +202,20 @@ test('metered: an answer that is read to its end though nobody waits is charged 
   await new Promise(setImmediate);
   assert.deepEqual([world.records.length, world.records[0]?.outcome, world.records[0]?.costNanos], [1, 'ok', 50_000n]);
   await balanced(world);
+});
+
+test('metered: a provider’s own tool is charged, one without a known fee is said to be missing, and what is reported is right', async () => {
+  const written = async (more: Partial<Usage>, pricing: Pricing) => {
+    const world = made({ targets: { a: whole({ ...usageOf(10, 20), ...more }) }, card: { pricing } });
+    await world.ask();
+    await balanced(world);
+    return [world.records[0]?.costNanos, world.records[0]?.unpriced];
+  };
+  const searched = { providerTools: { web_search: 2 } };
+  assert.deepEqual(await written(searched, { ...PRICE, tools: { web_search: 10 } }), [50_000n + 20_000_000n, false]);
+  assert.deepEqual(await written(searched, PRICE), [50_000n, true]);
+  assert.deepEqual(await written({ ...searched, reportedCost: 0.5 }, PRICE), [500_000_000n, false]);
+  assert.deepEqual(await written({ reportedCost: 0.5 }, { ...PRICE, binding: true }), [50_000n, false]);
 });
 
 test('metered: a model without a price costs nothing and says so', async () => {

@@ -133,6 +133,8 @@ test('money: tools of the provider by the thousand runs, or by the thousand requ
   const usage = used({ promptTokens: 1000, completionTokens: 100, providerTools: { web_search: 3, web_fetch: 7, maps: 4 } });
   // 1,000 × 3,000 + 100 × 15,000 = 4,500,000; three searches at $0.01; fetching is free; maps $0.025 whatever it did
   assert.deepEqual(chargedFor(usage, pricing), { nanos: 4_500_000n + 30_000_000n + 25_000_000n, known: true });
+  // three requests for one answer each, in no more than three of which maps can have run
+  assert.equal(chargedFor({ ...usage, calls: 3 }, pricing).nanos, 4_500_000n + 30_000_000n + 75_000_000n);
   // a fee with more decimals than a nano-dollar has is rounded with the rest, once
   const fine = { input: 0, output: 0, tools: { one: 0.000_000_4, two: 0.000_000_1 } };
   assert.equal(chargedFor(used({ providerTools: { one: 1, two: 1 } }), fine).nanos, 1n);

@@ -99,7 +99,8 @@ export function costOf(usage: Usage, pricing: Pricing | undefined): bigint | und
     units += BigInt(Math.ceil(tokens)) * price * NANOS_A_TOKEN;
   }
   for (const [tool, runs] of runsOf(usage)) {
-    units += (BigInt(Math.ceil(runs)) * (tools.get(tool) ?? 0n) + (toolRequests.get(tool) ?? 0n)) * NANOS_A_RUN;
+    const [times, requests] = [runs, Math.min(runs, calls)].map((one) => BigInt(Math.ceil(one)));
+    units += ((times ?? 0n) * (tools.get(tool) ?? 0n) + (requests ?? 0n) * (toolRequests.get(tool) ?? 0n)) * NANOS_A_RUN;
   }
   return (2n * units + scale) / (2n * scale);
 }
