@@ -59,7 +59,7 @@ export const PRICES = section(
       additionalProperties: PRICE,
       default: {},
       description:
-        'Prices in place of those of the table, by the id of a model (`provider/model`), with `*` for any text. In the environment: as JSON.',
+        'Prices in place of those of the table, by the id of a model (`provider/model`), with `*` for any text: `input` and `output`, and as far as they differ `cachedInput`, `cacheWrite`, `cacheWriteLong`, `reasoning`, `inputAudio`, `cachedAudio`, `outputAudio`, `inputImage`, `outputImage`; `request`, `tiers`, `tools`, `toolRequests`. docs/limits.md says more of each. In the environment: as JSON.',
     }),
     local: Type.Unsafe<Readonly<Record<string, number>>>({
       type: 'object',
