@@ -121,6 +121,23 @@ export function counterSuite({ name, open, runs, skip }: CounterSuite): void {
     );
   });
 
+  check('what is refused while others are to come first is told when it fits after them', async (store, clock) => {
+    const counter = rate(3);
+    for (let round = 0; round < 3; round += 1) {
+      await store.take(id(), [take(counter)]);
+      clock.now += 100;
+    }
+    const turnOf = async (ahead: bigint): Promise<readonly (number | undefined)[]> => {
+      const refused = await store.take(id(), [{ counter, amount: 1n, ahead }]);
+      assert.ok(!refused.ok);
+      return refused.refusals.map(({ retryAfterMs, turnMs }) => (retryAfterMs === 59_700 ? turnMs : Number.NaN));
+    };
+    assert.deepEqual(await turnOf(0n), [undefined]);
+    assert.deepEqual(await turnOf(1n), [59_800]);
+    assert.deepEqual(await turnOf(2n), [59_900]);
+    assert.deepEqual(await turnOf(3n), [Infinity]);
+  });
+
   check(`a rate counts nothing longer than its window and a ${SLOTS}th of it`, async (store, clock) => {
     const counter = rate(250, 1000);
     for (let round = 0; round < 5; round += 1) {

@@ -162,7 +162,7 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
       told?.();
     },
     async states(counters) {
-      const wanted = counters.map((counter) => ({ id: counterId(counter), counter, amount: 0n }));
+      const wanted = counters.map((counter) => ({ id: counterId(counter), counter, amount: 0n, ahead: 0n }));
       await Promise.all(unknown(wanted));
       const at = now();
       return wanted.map(({ id, counter }) => stateOf(counter, read(states.get(id) ?? freshState(counter), at), wall()));
@@ -226,7 +226,10 @@ function read(state: State, at: number, misfit?: Wanted): Reading {
   expire(window, windowMs, at);
   const excess = misfit ? window.sum + Number(misfit.amount) - Number(misfit.counter.limit) : 0;
   const waitMs = misfit ? waitFor(window, excess, { windowMs, now: at }) : 0;
-  return { kind: 'rate', sum: window.sum, resetMs: untilFull(window, windowMs, at), waitMs };
+  const reading = { kind: 'rate', sum: window.sum, resetMs: untilFull(window, windowMs, at), waitMs } as const;
+  if (!misfit || misfit.ahead === 0n) return reading;
+  const all = excess + Number(misfit.ahead);
+  return { ...reading, turnMs: all > window.sum ? Infinity : waitFor(window, all, { windowMs, now: at }) };
 }
 
 function isUnused(state: State, at: number, wall: number): boolean {

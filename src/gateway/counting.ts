@@ -33,25 +33,29 @@ export interface Wanted {
   readonly id: string;
   readonly counter: Counter;
   readonly amount: bigint;
+  readonly ahead: bigint;
 }
 
 export function wantedOf(takes: readonly Take[]): readonly Wanted[] {
   const wanted: Wanted[] = [];
-  for (const { counter, amount } of takes) {
+  for (const { counter, amount, ahead = 0n } of takes) {
     const most = counter.kind === 'budget' ? MOST_MONEY : MOST_COUNTED;
     if (amount < 0n || amount > most) throw new RangeError(`${counter.kind} ${counter.key}: ${amount} cannot be taken`);
     const id = counterId(counter);
     const index = wanted.findIndex((one) => one.id === id);
     const before = wanted[index];
-    if (before === undefined) wanted.push({ id, counter, amount });
-    else wanted[index] = { id, counter: before.counter.limit <= counter.limit ? before.counter : counter, amount: before.amount + amount };
+    if (before === undefined) wanted.push({ id, counter, amount, ahead });
+    else {
+      const tighter = before.counter.limit <= counter.limit ? before.counter : counter;
+      wanted[index] = { id, counter: tighter, amount: before.amount + amount, ahead: before.ahead };
+    }
   }
   return wanted;
 }
 
 /** What is known of a counter at a moment. */
 export type Reading =
-  | { readonly kind: 'rate'; readonly sum: number; readonly resetMs: number; readonly waitMs: number }
+  | { readonly kind: 'rate'; readonly sum: number; readonly resetMs: number; readonly waitMs: number; readonly turnMs?: number }
   | { readonly kind: 'concurrent'; readonly held: number }
   | { readonly kind: 'budget'; readonly spent: bigint; readonly held: bigint };
 
@@ -73,7 +77,9 @@ export function refusalOf({ counter, amount }: Wanted, reading: Reading, wall: n
     return amount > BigInt(counter.limit) || reset === Infinity ? told : { ...told, retryAfterMs: reset };
   }
   if (amount > BigInt(counter.limit)) return never;
-  return { counter, remaining, retryAfterMs: reading.kind === 'rate' ? reading.waitMs : TRY_AGAIN_MS };
+  if (reading.kind === 'concurrent') return { counter, remaining, retryAfterMs: TRY_AGAIN_MS };
+  const { waitMs, turnMs } = reading;
+  return turnMs === undefined ? { counter, remaining, retryAfterMs: waitMs } : { counter, remaining, retryAfterMs: waitMs, turnMs };
 }
 
 function remainingOf(counter: Counter, reading: Reading): bigint {

@@ -19,6 +19,8 @@ import { estimatePrompt } from './money.ts';
 import { beforeEnd } from './over.ts';
 import type { Route } from './route.ts';
 import type { CounterState, CounterStore, Refusal, Take } from './store-ports.ts';
+import { createTurns } from './turns.ts';
+import type { Turns } from './turns.ts';
 import { budgetReached, limitReached, tightest, worstOf } from './too-much.ts';
 import { worstCaseOf } from './worst-case.ts';
 import type { WorstCase } from './worst-case.ts';
@@ -44,6 +46,8 @@ export interface LimitedParts {
   readonly line: Line;
   /** Unix milliseconds. */
   readonly clock: () => number;
+  /** From 0 to 1. Default: Math.random. */
+  readonly random?: () => number;
 }
 
 /** A limited answer has at least so many tokens; some providers take no lower limit. */
@@ -60,6 +64,7 @@ const MOST_ROUNDS = 1000;
 /** Throws a GatewayError where a limit is reached, a budget used up, or the end user blocked. */
 export function limited(parts: LimitedParts): Layer {
   const { books, directory, routeOf, settings } = parts;
+  const turns = createTurns({ now: parts.clock, random: parts.random ?? Math.random });
   return (next) => async (call) => {
     const asking = await askingOf(call, directory);
     refuseBlocked(call, asking);
@@ -72,7 +77,7 @@ export function limited(parts: LimitedParts): Layer {
     const budgets = applyingBudgets(asking, parts.clock());
     const wanted = wantedTokens(worst, settings);
     const isHeld = limits.length + budgets.length > 0;
-    const tokens = isHeld ? await hold({ call, worst, limits, budgets, settings }, parts, wanted) : wanted;
+    const tokens = isHeld ? await hold({ call, worst, limits, budgets, settings, turns }, parts, wanted) : wanted;
 
     const { possible, named, choices } = worst;
     const isGuess = named === undefined && possible === undefined;
@@ -150,18 +155,19 @@ interface Plan {
   readonly limits: readonly Applying[];
   readonly budgets: readonly Applying<BudgetCounter>[];
   readonly settings: LimitSettings;
+  readonly turns: Turns;
 }
 
 /** Takes all, with tokens enough for each choice to have so many of them; how many that are in the end. */
 async function hold(plan: Plan, { counters, line, clock }: LimitedParts, wanted: number): Promise<number> {
-  const { call, limits, budgets, settings } = plan;
+  const { call, limits, budgets, settings, turns } = plan;
   const keys = budgets.map(({ counter }) => counterId(counter));
   const deadline = clock() + settings.maxWaitMs;
   let tokens = wanted;
   let waited = false;
   try {
     for (let round = 1; ; round++) {
-      const taken = await counters.take(call.id, takesOf(plan, tokens));
+      const taken = await counters.take(call.id, turns.behind(takesOf(plan, tokens)));
       noteLimits(call.trace, taken.states, limits);
       if (taken.ok) return tokens;
       const { refusals } = taken;
@@ -247,11 +253,12 @@ function refusalOf(
   refusals: readonly Refusal[],
   { tokens, now }: { readonly tokens: number; readonly now: number },
 ): GatewayError {
-  const { limits, budgets, worst } = plan;
-  const refusal = worstOf(refusals);
+  const { limits, budgets, worst, turns } = plan;
+  const takes = takesOf(plan, tokens);
+  const refusal = worstOf(turns.told(refusals, takes));
   const id = refusal && counterId(refusal.counter);
   const of = [...limits, ...budgets].find(({ counter }) => counterId(counter) === id);
-  const amount = takesOf(plan, tokens).find(({ counter }) => counterId(counter) === id)?.amount ?? 0n;
+  const amount = takes.find(({ counter }) => counterId(counter) === id)?.amount ?? 0n;
   if (!refusal || !of) throw new Error('a refusal without a reason');
   if (of.of !== 'money') return limitReached({ refusal, of, amount });
   return budgetReached({ refusal, of, amount, fits: worst.fitting(leastOf(refusals), tokens) }, now);

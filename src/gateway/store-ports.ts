@@ -125,6 +125,8 @@ export interface Take {
   readonly counter: Counter;
   /** Whole units: requests, tokens, nano-dollars. */
   readonly amount: bigint;
+  /** Rates: what others are to come for before, should this one be refused. */
+  readonly ahead?: bigint;
 }
 
 /** What stopped a take, and when it would fit; undefined: waiting does not help. */
@@ -135,6 +137,8 @@ export interface Refusal {
   /** Budgets: what requests under way hold of it. What fits into `remaining` and `held` may fit when they are done. */
   readonly held?: bigint;
   readonly retryAfterMs: number | undefined;
+  /** Where others come before: when it fits after them; `Infinity` where all that is counted now is not enough for that. */
+  readonly turnMs?: number;
 }
 
 export interface CounterState {

@@ -122,8 +122,9 @@ end
 
 /**
  * KEYS: lease, holds of the process, done, counters …
- * ARGV: now or '', base, process, leaseMs, hold ('': only look); for each counter its kind, limit, amount, windowMs.
- * → ['taken' | 'refused', now, then for each: misfit (1), spent|held|sum, held|0|resetMs, 0|0|waitMs]
+ * ARGV: now or '', base, process, leaseMs, hold ('': only look); for each counter its kind, limit, amount (of rates with what others
+ * come for before, where they do: `1+20`), windowMs.
+ * → ['taken' | 'refused', now, then for each: misfit (1), spent|held|sum, held|0|resetMs, 0|0|waitMs (with others: and turnMs, '' for never)]
  * | ['unknown', now, numbers of the budgets …] | ['again']
  */
 export const TAKE = `${COMMON}
@@ -137,6 +138,8 @@ local counters, unknown, fits = {}, {}, true
 for i = 4, #KEYS do
   local at = 6 + (i - 4) * 4
   local c = { key = KEYS[i], kind = ARGV[at], limit = ARGV[at + 1], n = ARGV[at + 2], ms = tonumber(ARGV[at + 3]) }
+  local plus = c.n:find('+', 1, true)
+  if plus then c.n, c.ahead = c.n:sub(1, plus - 1), tonumber(c.n:sub(plus + 1)) end
   local amount = tonumber(c.n)
   if c.kind == 'b' then
     local v = redis.call('HMGET', c.key, 'spent', 'held', 'born')
@@ -190,21 +193,25 @@ for _, c in ipairs(counters) do
     end
     if c.misfit then
       local excess, freed = c.w.s + tonumber(c.n) - tonumber(c.limit), 0
-      d = c.ms
+      local all, turn = excess + (c.ahead or 0), ''
+      local wait
       for index = c.w.h, c.w.t - 1 do
         local _, l, n = entry(c.key, index)
         freed = freed + n
-        if freed >= excess then
-          d = l + c.ms - now
+        if freed >= excess and not wait then wait = l + c.ms - now end
+        if freed >= all then
+          turn = whole(l + c.ms - now)
           break
         end
       end
+      d = wait or c.ms
+      if c.ahead then d = whole(d) .. ' ' .. turn end
     end
   end
   reply[#reply + 1] = c.misfit and '1' or '0'
   reply[#reply + 1] = type(a) == 'number' and whole(a) or a
   reply[#reply + 1] = type(b) == 'number' and whole(b) or b
-  reply[#reply + 1] = whole(d)
+  reply[#reply + 1] = type(d) == 'number' and whole(d) or d
 end
 return reply`;
 

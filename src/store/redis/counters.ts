@@ -148,7 +148,12 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
   /** `holdId` '': only looks. */
   const askTake = async (holdId: string, wanted: readonly Wanted[]): Promise<Taken> => {
     const keys = [lease, heldKey(me), doneKey(holdId), ...wanted.map(({ counter }) => keyOf(counter))];
-    const args = wanted.flatMap(({ counter, amount }) => [LETTERS[counter.kind], String(counter.limit), String(amount), windowOf(counter)]);
+    const args = wanted.flatMap(({ counter, amount, ahead }) => [
+      LETTERS[counter.kind],
+      String(counter.limit),
+      ahead > 0n ? `${amount}+${ahead}` : String(amount),
+      windowOf(counter),
+    ]);
     for (;;) {
       const reply = await run(SCRIPTS.take, keys, [given(), base, me, String(leaseMs), holdId, ...args]);
       if (reply[0] === 'again') throw new Error(`the hold ${holdId} was taken before`);
@@ -321,7 +326,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
     },
     async states(counters): Promise<readonly CounterState[]> {
       if (starting) await starting;
-      const wanted = counters.map((counter) => ({ id: counterId(counter), counter, amount: 0n }));
+      const wanted = counters.map((counter) => ({ id: counterId(counter), counter, amount: 0n, ahead: 0n }));
       try {
         if (!away) return (await askTake('', wanted)).states;
       } catch (cause) {
@@ -378,7 +383,9 @@ function windowOf(counter: Counter): string {
 function readingOf(counter: Counter, [, first, second, third]: readonly unknown[]): Reading {
   if (counter.kind === 'budget') return { kind: 'budget', spent: BigInt(String(first)), held: BigInt(String(second)) };
   if (counter.kind === 'concurrent') return { kind: 'concurrent', held: Number(first) };
-  return { kind: 'rate', sum: Number(first), resetMs: Number(second), waitMs: Number(third) };
+  const [wait, turn] = String(third).split(' ');
+  const reading = { kind: 'rate', sum: Number(first), resetMs: Number(second), waitMs: Number(wait) } as const;
+  return turn === undefined ? reading : { ...reading, turnMs: turn === '' ? Infinity : Number(turn) };
 }
 
 function pause(ms: number): Promise<void> {
