@@ -12,7 +12,9 @@ import { ensureInstalled } from '../scripts/setup.mjs';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const benches = {
   engine: 'engine/main.ts',
+  gateway: 'gateway/main.ts',
   hot: 'gateway/hot.ts',
+  page: 'gateway/page.ts',
   http: 'http/main.ts',
   translate: 'translate/main.ts',
   router: 'router/main.ts',
@@ -20,7 +22,7 @@ const benches = {
   store: 'store/main.ts',
 };
 /** Those that compare with packages of bench/package.json. */
-const withPeers = ['http', 'hot'];
+const withPeers = ['http', 'gateway', 'hot'];
 
 /** The peers are no dependency of the project: they have a lock file and a node_modules of their own. */
 function peersInstalled() {

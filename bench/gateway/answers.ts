@@ -95,6 +95,14 @@ const gemini: Answers = {
 
 export const ANSWERS: Readonly<Record<Format, Answers>> = { openai, anthropic, gemini };
 
+/** Gemini's stream where it is not asked for events: a list of the same objects. */
+export function geminiList(): string {
+  const objects = wholeStream('gemini')
+    .split('\n\n')
+    .flatMap((event) => (event === '' ? [] : event.slice('data: '.length)));
+  return `[${objects.join('\n,\r\n')}\n]`;
+}
+
 /** A stream of 200 words, all at once. */
 export function wholeStream(format: Format): string {
   const { first, word, last } = ANSWERS[format].frames;

@@ -24,7 +24,8 @@ export async function wrongness({ url, headers, body, stream }: Asked): Promise<
   try {
     const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(30_000) });
     const text = await response.text();
-    const whole = stream ? text.trimEnd().endsWith('data: [DONE]') && wordsIn(text) === WORDS : text.includes(SHORT);
+    // not everybody closes every stream with [DONE]
+    const whole = stream ? wordsIn(text) === WORDS && /"finish_reason": ?"stop"/.test(text) : text.includes(SHORT);
     return response.status === 200 && whole ? undefined : `answered ${response.status}: ${text.slice(-300)}`;
   } catch (cause) {
     return cause instanceof Error ? `${cause.message}${cause.cause instanceof Error ? `: ${cause.cause.message}` : ''}` : String(cause);

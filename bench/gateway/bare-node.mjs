@@ -1,10 +1,11 @@
 // The yardstick: node:http takes the body, undici's dispatch sends it on, the answer goes back as it comes. It looks at nothing.
-//   node bare-node.mjs PORT UPSTREAM
+//   node bare-node.mjs PORT UPSTREAM TIMED      TIMED: another upstream, for paced and held streams
 import { createServer } from 'node:http';
 import { Pool } from 'undici';
 
-const [port, upstream] = process.argv.slice(2);
-const pool = new Pool(new URL(upstream).origin, { headersTimeout: 60_000 });
+const [port, ...upstreams] = process.argv.slice(2);
+const [constant, timed] = upstreams.map((url) => new Pool(url, { headersTimeout: 60_000 }));
+const poolOf = (path) => (path.startsWith('/paced') || path.startsWith('/held') ? timed : constant);
 
 function send(request, response, body) {
   const { accept, authorization } = request.headers;
@@ -13,7 +14,7 @@ function send(request, response, body) {
   if (authorization) headers.authorization = authorization;
   let call;
   response.on('close', () => response.writableFinished || call?.abort(new Error('the client has left')));
-  pool.dispatch(
+  poolOf(request.url).dispatch(
     { method: 'POST', path: request.url, headers, body },
     {
       onRequestStart(controller) {

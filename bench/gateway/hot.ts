@@ -81,9 +81,12 @@ interface Runner {
 
 async function startBare(of: HotCase, upstreams: Upstreams): Promise<Runner> {
   const port = await freePort();
-  const upstream = of.streams ? upstreams.timed : upstreams.constant;
   const script = fileURLToPath(new URL('./bare-node.mjs', import.meta.url));
-  const program = start({ command: process.execPath, args: [script, String(port), upstream], cores: cores?.server });
+  const program = start({
+    command: process.execPath,
+    args: [script, String(port), upstreams.constant, upstreams.timed],
+    cores: cores?.server,
+  });
   await accepting(port, { withinMs: 20_000, program });
   const url = `http://127.0.0.1:${port}/${of.path}/v1/chat/completions`;
   const stream = of.content === 'stream';

@@ -6,7 +6,7 @@
  */
 import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
-import { ANSWERS, WORDS, wholeStream } from './answers.ts';
+import { ANSWERS, WORDS, geminiList, wholeStream } from './answers.ts';
 import type { Format } from './answers.ts';
 
 const STREAMS: Readonly<Record<Format, string>> = {
@@ -14,6 +14,7 @@ const STREAMS: Readonly<Record<Format, string>> = {
   anthropic: wholeStream('anthropic'),
   gemini: wholeStream('gemini'),
 };
+const LIST = geminiList();
 
 const now = (): string => ` ${performance.timeOrigin + performance.now()}`;
 
@@ -44,7 +45,7 @@ createServer({ noDelay: true, keepAliveTimeout: 3_600_000, requestTimeout: 0 }, 
     const { short, frames } = ANSWERS[format];
     response.setHeader('content-type', how === 'short' ? 'application/json' : 'text/event-stream');
     if (how === 'short') return response.end(short);
-    if (how === 'stream') return response.end(STREAMS[format]);
+    if (how === 'stream') return response.end(format === 'gemini' && !path.includes('alt=sse') ? LIST : STREAMS[format]);
     if (how === 'held') return response.write(frames.first + frames.word(now()));
     const ms = /^paced-(\d+)$/.exec(how)?.[1];
     if (ms !== undefined) return paced(response, format, Number(ms));

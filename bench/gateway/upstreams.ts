@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accepting, freePort, hasCommand, start } from '../lib/process.ts';
-import { ANSWERS, FORMATS, wholeStream } from './answers.ts';
+import { ANSWERS, FORMATS, geminiList, wholeStream } from './answers.ts';
 import type { Format } from './answers.ts';
 
 const SCRIPT = fileURLToPath(new URL('./upstream.ts', import.meta.url));
@@ -39,15 +39,29 @@ const PATHS: Readonly<Record<Format, { readonly short: string; readonly stream: 
   },
 };
 
+/** Gemini gives events where it is asked for them, and a list otherwise. */
+const fileOf = (format: Format): string => (format === 'gemini' ? '/gemini$arg_alt.txt' : `/${format}.txt`);
+
 /** A file is for GET only, but its answer to POST may be the file all the same. */
-const locations = (folder: string): string =>
-  FORMATS.map((format) => {
-    writeFileSync(join(folder, `${format}.txt`), wholeStream(format));
-    return `
+const locations = (folder: string): string => {
+  const files = {
+    openai: wholeStream('openai'),
+    anthropic: wholeStream('anthropic'),
+    geminisse: wholeStream('gemini'),
+    gemini: geminiList(),
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, `${name}.txt`), text);
+  const answers = FORMATS.map(
+    (format) => `
     location = ${PATHS[format].short} { default_type application/json; return 200 '${ANSWERS[format].short}'; }
-    location = ${PATHS[format].stream} { rewrite ^ /${format}.txt last; }
-    location = /${format}.txt { internal; types { } default_type text/event-stream; error_page 405 =200 $uri; }`;
-  }).join('');
+    location = ${PATHS[format].stream} { rewrite ^ ${fileOf(format)} last; }`,
+  );
+  const streams = Object.keys(files).map(
+    (name) => `
+    location = /${name}.txt { internal; types { } default_type ${name === 'gemini' ? 'application/json' : 'text/event-stream'}; error_page 405 =200 $uri; }`,
+  );
+  return [...answers, ...streams].join('');
+};
 
 const nginxConfig = (port: number, folder: string): string => `
 daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 16384; pid ${folder}/pid; error_log stderr crit;

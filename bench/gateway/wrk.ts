@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cpuSeconds } from '../lib/proc.ts';
+import { familySeconds } from '../lib/proc.ts';
 import { endsWithUs } from '../lib/process.ts';
 import type { Asked } from './asked.ts';
 import type { Cores } from './upstreams.ts';
@@ -41,7 +41,7 @@ export async function withWrk(asked: Asked, { connections, seconds, cores }: Loa
   const file = join(folder, 'body');
   writeFileSync(file, asked.body);
   const headers = Object.entries(asked.headers).map(([name, value]) => `${name}: ${value}`);
-  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', '-s', SCRIPT, asked.url];
+  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '60s', '-s', SCRIPT, asked.url];
   const [command = 'wrk', ...args] = cores === undefined ? wrk : ['taskset', '-c', cores.load, ...wrk];
   const before = cpuOf(asked);
   const child = spawn(command, args, {
@@ -57,7 +57,7 @@ export async function withWrk(asked: Asked, { connections, seconds, cores }: Loa
   const line = output.split('\n').find((one) => one.startsWith('{'));
   if (line === undefined) throw new Error(`wrk said: ${output}`);
   const { requests, microseconds, failed, p50, p99 } = JSON.parse(line) as Summary;
-  if (failed > 0 || requests === 0) throw new Error(`${asked.name}: ${failed} of ${requests} requests failed`);
+  if (failed > 0) throw new Error(`${failed} of ${requests} requests failed`);
   return {
     requests,
     requestsPerSecond: (requests / microseconds) * 1e6,
@@ -67,4 +67,4 @@ export async function withWrk(asked: Asked, { connections, seconds, cores }: Loa
   };
 }
 
-const cpuOf = ({ pid }: Asked): number => (pid === undefined ? Number.NaN : cpuSeconds(pid));
+const cpuOf = ({ pid }: Asked): number => (pid === undefined ? Number.NaN : familySeconds(pid));

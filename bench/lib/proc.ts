@@ -32,6 +32,25 @@ export function cpuSeconds(pid: number): number {
   return ((fields[10] ?? Number.NaN) + (fields[11] ?? Number.NaN)) / TICKS_PER_SECOND;
 }
 
+/** A process and all that descend from it. */
+export function familyOf(pid: number): readonly number[] {
+  const children = (read(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').flatMap((id) => (id === '' ? [] : Number(id)));
+  return [pid, ...children.flatMap(familyOf)];
+}
+
+/** Seconds of CPU of a process and of all that descend from it; of those that have ended meanwhile too. */
+export function familySeconds(pid: number): number {
+  return familyOf(pid).reduce((sum, one) => {
+    const ticks = statFields(one).slice(10, 14);
+    return ticks.length === 0 ? sum : sum + ticks.reduce((all, some) => all + some, 0) / TICKS_PER_SECOND;
+  }, 0);
+}
+
+/** The memory that they have now, in MiB: what is shared counts in each. NaN where that is not known. */
+export function familyMemory(pid: number): number {
+  return familyOf(pid).reduce((sum, one) => sum + statusOf(one, 'VmRSS'), 0);
+}
+
 /** The same of this process and of those of its children that have ended. */
 function ownSeconds(): number {
   return (
@@ -43,12 +62,16 @@ function ownSeconds(): number {
 
 /** The most memory that a process had at any time, in MiB. NaN where that is not known. */
 export function peakMemory(pid: number): number {
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
+  return statusOf(pid, 'VmHWM');
+}
+
+function statusOf(pid: number, field: 'VmHWM' | 'VmRSS'): number {
+  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(read(`/proc/${pid}/status`) ?? '')?.[1];
   return kibibytes === undefined ? Number.NaN : Number(kibibytes) / 1024;
 }
 
 /** Seconds that all cores together were busy, since the machine started. */
-function busySeconds(): number {
+export function busySeconds(): number {
   const fields =
     /^cpu +(.+)$/m
       .exec(read('/proc/stat') ?? '')?.[1]
