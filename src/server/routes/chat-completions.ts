@@ -8,9 +8,14 @@ import { sendStream, sendWhole } from '../reply.ts';
 import { api } from './route.ts';
 import type { Route } from './route.ts';
 
+/** The route of completions needs nothing of a request but its body. */
+export interface Completions extends Route {
+  readonly handle: (exchange: Exchange, request: Pick<FastifyRequest, 'body'>) => Promise<void>;
+}
+
 /** `POST /v1/chat/completions`. */
-export function chatCompletions(): Route {
-  const handle = async (exchange: Exchange, { body }: FastifyRequest): Promise<void> => {
+export function chatCompletions(): Completions {
+  const handle = async (exchange: Exchange, { body }: Pick<FastifyRequest, 'body'>): Promise<void> => {
     const { handler, server: settings } = exchange.service;
     const json = parseJson(body instanceof Buffer ? body : undefined, settings.jsonDepth);
     const request = parseChatRequest(json, { strict: settings.strict });
