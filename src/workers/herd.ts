@@ -27,7 +27,7 @@ export interface HerdParts {
 }
 
 export interface HerdTimes {
-  /** A worker that lived shorter counts as one more failure in a row. */
+  /** A worker that served for a shorter time is one more failure in a row. */
   readonly stableMs: number;
   /** The pause after the second failure in a row; each is twice the one before, up to `mostMs`. */
   readonly firstMs: number;
@@ -49,7 +49,7 @@ export interface Herd {
   readonly failed: Promise<never>;
 }
 
-const TIMES: HerdTimes = { stableMs: 10_000, firstMs: 250, mostMs: 30_000, graceMs: 3000 };
+const TIMES: HerdTimes = { stableMs: 1000, firstMs: 250, mostMs: 30_000, graceMs: 3000 };
 /** Starts in a row that fail while nobody serves, before it is given up. */
 const MOST_FAILURES = 5;
 
@@ -67,7 +67,7 @@ export function createHerd({ size, start: launch, log, now, shutdownMs, times = 
   /** Resolves with the worker when it serves. */
   const begin = async (): Promise<WorkerProcess> => {
     const worker = launch();
-    const from = now();
+    let from = now();
     all.add(worker);
     const gone = worker.gone.then((words) => {
       all.delete(worker);
@@ -84,6 +84,7 @@ export function createHerd({ size, start: launch, log, now, shutdownMs, times = 
       await gone;
       throw cause;
     }
+    from = now();
     if (all.has(worker)) serving.add(worker);
     return worker;
   };

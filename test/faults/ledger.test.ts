@@ -1,4 +1,4 @@
-/** Many at once against what fits only some of them: exactly those that fit are served, on one process and on three. */
+/** Many at once against what fits only some of them: exactly those that fit are served, on one process, on workers and on three processes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -102,6 +102,9 @@ async function together(options: LedgerOptions, processes: number, t: TestContex
 }
 
 test('ledger: 200 at once against what fits 50, on one process with SQLite', (t) => together({}, 1, t));
+
+test('ledger: 200 at once against what fits 50, on three workers with SQLite', (t) =>
+  together({ env: { PARLANCE_WORKERS: '3' } }, 1, t));
 
 test(
   'ledger: 200 at once against what fits 50, on three processes with Postgres and Redis',

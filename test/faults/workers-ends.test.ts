@@ -1,0 +1,174 @@
+/** Workers that die or are replaced: what was answered is written down and charged once, what was held comes back, and nobody but their own clients notices. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { inspect } from 'node:util';
+import { setTimeout as after } from 'node:timers/promises';
+import { send, stall, well } from '../support/faulty-upstream.ts';
+import type { Plan } from '../support/faulty-upstream.ts';
+import { openConnection } from '../support/keep-alive.ts';
+import { chat, costOf, eventually, priceOf, recordsOf, spendingOf, startLedger } from '../support/ledger.ts';
+import type { Heard } from '../support/ledger.ts';
+import { pick, seeded } from '../support/random.ts';
+import { askFor, partsOf } from '../support/upstream-answers.ts';
+import type { Asked } from '../support/upstream-answers.ts';
+import { alive, authorized, workersMissing, workersOf } from '../support/worker-processes.ts';
+
+const TWO = { PARLANCE_WORKERS: '2' };
+/** `PARLANCE_TEST_KILLS=50` for a longer look. */
+const KILLS = Number(process.env['PARLANCE_TEST_KILLS'] ?? 8);
+const SEED = Number(process.env['PARLANCE_TEST_SEED'] ?? 7);
+const BUDGET = 1_000_000_000n;
+
+const planOf = (asked: Asked): Plan => {
+  const { head, opening, shown, rest, last } = partsOf(asked);
+  if (asked.token.startsWith('begins')) return [send(head, opening, shown), stall, send(rest, last)];
+  return asked.token.startsWith('silent') ? [stall, ...well(asked)] : well(asked);
+};
+
+const STREAM = { stream: true, stream_options: { include_usage: true } };
+
+describe('workers: ends', { skip: workersMissing, concurrency: 2 }, () => {
+  test('a worker that is killed cuts its own streams, honestly, and no others; another one takes its place', async () => {
+    await using ledger = await startLedger({ plan: planOf, env: TWO });
+    const server = await ledger.serve();
+    const { secret, id } = await ledger.key({ budgets: [{ period: 'total', nanos: BUDGET }], limits: { concurrent: 12 } });
+    const before = workersOf(server);
+    const streams = Array.from({ length: 12 }, (_, at) =>
+      chat({ url: server.url, secret, token: `begins-${at}`, more: { ...STREAM, user: `begins-${at}` } }),
+    );
+    await ledger.upstream.until(() => ledger.upstream.visits.length === 12);
+    const [victim = 0] = before;
+    process.kill(victim, 'SIGKILL');
+    const { pid } = await server.logged(({ msg }) => msg === 'worker started');
+    const now = workersOf(server);
+    assert.ok(now.includes(Number(pid)) && !now.includes(victim) && now.length === 2);
+
+    // what the dead one held is free again, what the other one holds is not
+    await eventually(
+      () => Promise.all(Array.from({ length: 6 }, (_, at) => chat({ url: server.url, secret, token: `free-${at}` }))),
+      (answers) => answers.every(({ status }) => status === 200),
+    );
+    ledger.upstream.release();
+    const heard = await Promise.all(streams);
+    const cut = heard.filter(({ broke }) => broke !== undefined);
+    assert.ok(cut.length > 0 && cut.length < 12, `${cut.length} were cut`);
+    for (const { text, complete } of cut) assert.ok(!complete && !text.includes('[DONE]') && !text.includes('"finish_reason":"'));
+    for (const { status, complete } of heard.filter(({ broke }) => broke === undefined)) assert.ok(status === 200 && complete);
+
+    const spending = await eventually(
+      () => spendingOf(server.url, secret),
+      ({ held }) => held === 0n,
+    );
+    const records = await recordsAsCounted(server.url, { root: ledger.root, id, spent: spending.spent });
+    const complete = heard.filter((one) => one.complete).length;
+    assert.equal(records.filter(({ end_user }) => end_user?.startsWith('begins') ?? false).length, complete);
+    assert.equal(spending.spent % priceOf(12), 0n);
+  });
+
+  test('workers that are killed at any moment lose no record, and counters say what records say', { timeout: 180_000 }, async (t) => {
+    await using ledger = await startLedger({ plan: planOf, env: TWO });
+    const server = await ledger.serve();
+    const { secret, id } = await ledger.key({ budgets: [{ period: 'total', nanos: BUDGET }], limits: { concurrent: 1000 } });
+    const random = seeded(SEED);
+    const story = new Map<string, { readonly words: number; readonly answer: Heard }>();
+    for (let kill = 0; kill < KILLS; kill++) {
+      const enough = Promise.withResolvers<void>();
+      let missing = 1 + Math.floor(random() * 16);
+      const one = async (kind: string, nth: number): Promise<void> => {
+        const token = `${kind}-${kill}-${nth}`;
+        const words = 5 + Math.floor(random() * 40);
+        const answer = await chat({ url: server.url, secret, token, words, more: { user: token, ...(random() < 0.7 ? STREAM : {}) } });
+        story.set(token, { words, answer });
+        if (answer.complete && --missing === 0) enough.resolve();
+      };
+      const good = Array.from({ length: 24 }, (_, nth) => one('well', nth));
+      const hanging = Array.from({ length: 6 }, (_, nth) => one(pick(['begins', 'silent'], random), nth));
+      await Promise.race([enough.promise, Promise.all(good)]);
+      const from = server.log.length;
+      const victim = pick(workersOf(server), random);
+      process.kill(victim, 'SIGKILL');
+      await server.logged(({ msg }) => msg === 'worker started', from);
+      ledger.upstream.release();
+      await Promise.all([...good, ...hanging]);
+    }
+    const { spent } = await eventually(
+      () => spendingOf(server.url, secret),
+      ({ held }) => held === 0n,
+    );
+    const records = await recordsAsCounted(server.url, { root: ledger.root, id, spent });
+    const byToken = Map.groupBy(records, ({ end_user }) => end_user ?? 'nobody');
+    let complete = 0;
+    for (const [token, { words, answer }] of story) {
+      const own = byToken.get(token) ?? [];
+      byToken.delete(token);
+      assert.ok(own.length <= 1, `${token} was written down ${own.length} times`);
+      if (answer.complete) assert.equal(own.length, 1, `${token} was answered, and there is no record`);
+      if (answer.complete) complete++;
+      const [record] = own;
+      if (record?.outcome === 'ok') assert.equal(costOf([record]), priceOf(words));
+    }
+    assert.deepEqual([...byToken.keys()], [], 'records of nobody');
+    t.diagnostic(`${KILLS} kills, seed ${SEED}: ${complete} of ${story.size} answers heard to their end, ${records.length} records`);
+  });
+
+  test(
+    'on SIGUSR2 all workers are replaced, and no request of a client that keeps its connections is lost',
+    { timeout: 120_000 },
+    async () => {
+      await using ledger = await startLedger({ plan: planOf, env: { ...TWO, PARLANCE_SERVER_SHUTDOWN_TIMEOUT: '20s' } });
+      const server = await ledger.serve();
+      const { secret } = await ledger.key();
+      const before = workersOf(server);
+      const long = Array.from({ length: 4 }, (_, at) => chat({ url: server.url, secret, token: `begins-${at}`, more: STREAM }));
+      await ledger.upstream.until(() => ledger.upstream.visits.length === 4);
+
+      const stop = { now: false };
+      const problems: unknown[] = [];
+      let answered = 0;
+      const client = async (nth: number): Promise<void> => {
+        const connection = openConnection(server.url);
+        while (!stop.now) {
+          const body = { model: 'p/priced', messages: [{ role: 'user', content: askFor(`k${nth}`) }], ...(nth % 2 === 0 ? STREAM : {}) };
+          try {
+            const { status, text } = await connection.ask('/v1/chat/completions', { method: 'POST', headers: authorized(secret), body });
+            if (status !== 200 || (nth % 2 === 0 && !text.endsWith('data: [DONE]\n\n'))) problems.push({ status, text });
+            answered++;
+          } catch (cause) {
+            problems.push(cause);
+          }
+          // some are quick to ask again, some take their time
+          await after(nth * 40);
+        }
+        connection.close();
+      };
+      const clients = Array.from({ length: 8 }, (_, nth) => client(nth));
+      server.kill('SIGUSR2');
+      await server.logged(({ msg, instead }) => msg === 'worker started' && instead === 'w1');
+      ledger.upstream.release();
+      await server.logged(({ msg }) => msg === 'the workers are replaced');
+      const asked = answered;
+      await eventually(
+        () => Promise.resolve(answered),
+        (now) => now > asked + 20,
+      );
+      stop.now = true;
+      await Promise.all(clients);
+      assert.deepEqual(problems, []);
+      for (const { status, complete, broke, text } of await Promise.all(long))
+        assert.ok(status === 200 && complete, `${status} ${inspect(broke)} ${text}`);
+      assert.deepEqual(alive(before), []);
+      assert.equal(workersOf(server).length, 2);
+      assert.ok(!server.log.some(({ msg }) => msg?.startsWith('a worker ended unexpectedly') ?? false));
+      server.kill('SIGTERM');
+      assert.equal(await server.ended, 0);
+    },
+  );
+});
+
+/** All records of a key, as soon as they cost what was counted. */
+function recordsAsCounted(url: string, { root, id, spent }: { readonly root: string; readonly id: string; readonly spent: bigint }) {
+  return eventually(
+    () => recordsOf(url, root, id),
+    (records) => costOf(records) === spent,
+  );
+}
