@@ -6,7 +6,7 @@ import type { Attempt, Call, Target } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Outcome, UsageRecord } from './accounts.ts';
 import { applyingBudgets } from './applying.ts';
-import type { Applying, Asking } from './applying.ts';
+import type { Applying, Asking, BudgetCounter } from './applying.ts';
 import { chargedFor } from './money.ts';
 import { chargeOf } from './charge.ts';
 import type { Estimate } from './charge.ts';
@@ -40,6 +40,8 @@ export interface Spending {
 
 export interface TabOptions {
   readonly asking: Asking;
+  /** What is said of them now: a budget that was set while the request ran counts what it used. */
+  readonly latest: () => Promise<Asking>;
   readonly route: Route;
   readonly estimate: Estimate;
 }
@@ -74,9 +76,11 @@ export function createBooks(parts: BooksParts): Books {
   let whenQuiet: (() => void) | undefined;
 
   const settle = async (tab: Tab, records: readonly UsageRecord[]): Promise<void> => {
-    if (!tab.isHeld) return records.forEach(parts.record);
+    const isFree = records.every(({ costNanos }) => costNanos === 0n);
+    if (!tab.isHeld && isFree) return records.forEach(parts.record);
     const holdId = tab.call.id;
-    const takes = takesOf(tab, records);
+    const takes = takesOf(tab, records, isFree ? tab.asking : await latestOf(tab));
+    if (!tab.isHeld && takes.length === 0) return records.forEach(parts.record);
     const charges = parts.spend ? takes.filter(({ counter }) => counter.kind === 'budget') : [];
     const spending = charges.length > 0 ? parts.spend?.({ holdId, charges }, records) : undefined;
     try {
@@ -88,6 +92,15 @@ export function createBooks(parts: BooksParts): Books {
     }
     if (spending) spending.write();
     else records.forEach(parts.record);
+  };
+
+  const latestOf = async ({ asking, latest }: Tab): Promise<Asking> => {
+    try {
+      return await latest();
+    } catch (cause) {
+      parts.failed(cause);
+      return asking;
+    }
   };
 
   const close = async (tab: Tab): Promise<void> => {
@@ -131,12 +144,19 @@ export function createBooks(parts: BooksParts): Books {
 }
 
 /** What was used, counter by counter: tokens in all, money in the period in which it was spent. */
-function takesOf({ asking, tokens }: Tab, records: readonly UsageRecord[]): readonly Take[] {
+function takesOf({ asking, tokens }: Tab, records: readonly UsageRecord[], latest: Asking): readonly Take[] {
   const used = records.reduce((sum, { promptTokens, completionTokens }) => sum + promptTokens + completionTokens, 0);
   const spent = records
     .filter(({ costNanos }) => costNanos > 0n)
-    .flatMap(({ at, costNanos }) => applyingBudgets(asking, at).map(({ counter }): Take => ({ counter, amount: costNanos })));
+    .flatMap(({ at, costNanos }) => budgetsOf(asking, latest, at).map((counter): Take => ({ counter, amount: costNanos })));
   return [...tokens.map(({ counter }): Take => ({ counter, amount: BigInt(used) })), ...spent];
+}
+
+/** Those from which it was held, and those that were set meanwhile; of each one only. */
+function budgetsOf(asking: Asking, latest: Asking, at: number): readonly BudgetCounter[] {
+  const held = applyingBudgets(asking, at).map(({ counter }) => counter);
+  const now = applyingBudgets(latest, at).map(({ counter }) => counter);
+  return [...held, ...now.filter(({ key }) => !held.some((one) => one.key === key))];
 }
 
 /** A record for each attempt; for an answer that somebody else's attempts had made, one that cost nothing. */

@@ -127,6 +127,8 @@ export const DEFAULT_SETTINGS: LimitSettings = { onTightBudget: 'refuse', answer
 export function worldOf(world: World = {}) {
   const { targets = { a: whole() }, card = {}, policy = {}, settings = {} } = world;
   const { key = keyWith(), project = projectWith(), endUser } = world;
+  /** What administrators say by now. */
+  const told = { key };
   const clock = { wall: NOON };
   const records: UsageRecord[] = [];
   const problems: unknown[] = [];
@@ -167,7 +169,7 @@ export function worldOf(world: World = {}) {
   const limits = limited({
     counters,
     directory: {
-      byKeyId: () => ({ key, project, presented: key }),
+      byKeyId: () => ({ key: told.key, project, presented: told.key }),
       project: () => project,
       endUser: (_, id) => (id === endUser?.id ? endUser : undefined),
       modelLimits: () => new Map(Object.entries(world.models ?? {})),
@@ -207,6 +209,7 @@ export function worldOf(world: World = {}) {
   };
   return {
     clock,
+    told,
     records,
     problems,
     seen,

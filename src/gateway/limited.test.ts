@@ -288,6 +288,29 @@ test('limited: what was spent in a new period is charged to that one', async () 
   assert.equal(world.records[0]?.at, midnight + 1000);
 });
 
+test('limited: a budget that is set, changed or taken away while a request runs counts what it used', async () => {
+  for (const limits of [{}, { concurrent: 5 }]) {
+    for (const before of [[], total(5n * WORST)]) {
+      for (const after of [[], total(10n * WORST)]) {
+        const set = keyWith({ limits, budgets: after });
+        const world = worldOf({
+          key: keyWith({ limits, budgets: before }),
+          targets: {
+            a: async (call) => {
+              world.told.key = set;
+              return whole()(call);
+            },
+          },
+        });
+        await world.ask();
+        const spent = before.length + after.length > 0 ? ACTUAL : 0n;
+        assert.deepEqual(await world.left('budget', BUDGET, 10n * WORST), { remaining: 10n * WORST - spent, held: 0n });
+        assert.equal(world.spent(), ACTUAL);
+      }
+    }
+  }
+});
+
 test('limited: the time a budget begins anew is told', async () => {
   const world = worldOf({ key: keyWith({ budgets: [{ period: 'month', nanos: 1n }] }) });
   const { message } = await refusal(world.ask());

@@ -83,7 +83,12 @@ export function limited(parts: LimitedParts): Layer {
     const isGuess = named === undefined && possible === undefined;
     const isLowered = tokens < wanted || (isGuess && budgets.length > 0);
     const completionTokens = isLowered || named !== undefined ? tokens * choices : undefined;
-    const tab = books.open(call, { asking, route, estimate: { promptTokens: likelyTokens(prompt), completionTokens } });
+    const tab = books.open(call, {
+      asking,
+      latest: () => askingOf(call, directory),
+      route,
+      estimate: { promptTokens: likelyTokens(prompt), completionTokens },
+    });
     tab.isHeld = isHeld;
     tab.tokens.push(...limits.filter(({ of }) => of === 'tokens'));
     if (budgets.length > 0) tab.closed = () => budgets.forEach(({ counter }) => parts.line.freed(counterId(counter)));
