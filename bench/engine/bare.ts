@@ -26,6 +26,8 @@ export type FromBare =
 export interface BareResult {
   readonly ms: number;
   readonly firstTokenMs: number;
+  /** Milliseconds between one token of every stream and the next. */
+  readonly gaps: readonly number[];
   readonly promptTokens: number;
   readonly tokens: number;
 }
@@ -84,15 +86,35 @@ function grouped(streams: readonly Stream[], room: number): readonly (readonly n
   return groups;
 }
 
+/** Decodes what of a prompt does not fit into the last decode. */
+async function beginLong(native: Native, id: number, { prompt }: Stream): Promise<number> {
+  let done = 0;
+  for (; prompt.length - done > native.batchSize; done += native.batchSize) {
+    native.beginBatch(native.batchSize);
+    native.addToBatch(id, done, prompt.subarray(done, done + native.batchSize));
+    await native.decode();
+  }
+  return done;
+}
+
 /** Decodes the prompts and draws the first token of each stream. */
 async function begin(native: Native, streams: readonly Stream[]): Promise<readonly number[]> {
   const first: number[] = [];
   for (const group of grouped(streams, native.batchSize)) {
-    const members = group.flatMap((id) => streams[id] ?? []);
-    native.beginBatch(members.reduce((sum, { prompt }) => sum + prompt.length, 0));
-    const places = members.map(({ prompt }, at) => native.addScored(group[at] ?? 0, 0, prompt));
+    const done = new Map<number, number>();
+    for (const id of group) {
+      const stream = streams[id];
+      if (stream) done.set(id, await beginLong(native, id, stream));
+    }
+    const members = group.flatMap((id) => {
+      const stream = streams[id];
+      const from = done.get(id) ?? 0;
+      return stream ? [{ id, stream, from, rest: stream.prompt.subarray(from) }] : [];
+    });
+    native.beginBatch(members.reduce((sum, { rest }) => sum + rest.length, 0));
+    const places = members.map(({ id, from, rest }) => native.addScored(id, from, rest));
     await native.decode();
-    first.push(...(await Promise.all(members.map((stream, at) => draw(native, places[at] ?? -1, stream)))));
+    first.push(...(await Promise.all(members.map(({ stream }, at) => draw(native, places[at] ?? -1, stream)))));
   }
   return first;
 }
@@ -108,6 +130,8 @@ async function run(loaded: Loaded, bodies: readonly ChatBody[]): Promise<BareRes
   let drawn = await begin(native, streams);
   const firstTokenMs = performance.now() - began;
   let steps = 1;
+  const gaps: number[] = [];
+  let drawnAt = performance.now();
   for (; steps < most && !drawn.some((token) => token < 0 || native.isEndOfGeneration(token)); steps++) {
     native.beginBatch(drawn.length);
     const places = drawn.map((token, id) => {
@@ -116,10 +140,12 @@ async function run(loaded: Loaded, bodies: readonly ChatBody[]): Promise<BareRes
     });
     await native.decode();
     drawn = await Promise.all(streams.map((stream, id) => draw(native, places[id] ?? -1, stream)));
+    gaps.push(performance.now() - drawnAt);
+    drawnAt = performance.now();
   }
   const ms = performance.now() - began;
   for (const { sampler } of streams) sampler.dispose();
-  return { ms, firstTokenMs, promptTokens: streams[0]?.prompt.length ?? 0, tokens: steps * streams.length };
+  return { ms, firstTokenMs, gaps, promptTokens: streams[0]?.prompt.length ?? 0, tokens: steps * streams.length };
 }
 
 let loaded: Loaded | undefined;

@@ -6,6 +6,10 @@ export interface Case {
   readonly extra: Readonly<Record<string, unknown>>;
   /** A grammar decides when the answer ends, so the end is not banned. */
   readonly mayEnd: boolean;
+  /** Tokens to generate, each stream. */
+  readonly tokens: number;
+  /** A text of some 2,000 tokens before the question. */
+  readonly long?: boolean;
 }
 
 /** Forty people are far more than 128 tokens: every answer is as long as it may be. */
@@ -34,22 +38,39 @@ const PEOPLE = {
 
 const LOGPROBS = { logprobs: true, top_logprobs: 5 };
 const SCHEMA = { response_format: { type: 'json_schema', json_schema: { name: 'people', strict: true, schema: PEOPLE } } };
+const TOOLS = {
+  tools: [
+    { type: 'function', function: { name: 'save_people', description: 'Keeps a list of people', strict: true, parameters: PEOPLE } },
+    {
+      type: 'function',
+      function: { name: 'forget_people', description: 'Forgets all people', parameters: { type: 'object', properties: {} } },
+    },
+  ],
+  tool_choice: { type: 'function', function: { name: 'save_people' } },
+};
+
+/** One stream and eight. Short and long prompts are of 32 and of some 2,000 tokens as the server counts them. */
+function oneAndEight(what: string, of: Omit<Case, 'name' | 'streams' | 'tokens'>, tokens: readonly [number, number]): readonly Case[] {
+  return [
+    { ...of, name: `1 stream${what}`, streams: 1, tokens: tokens[0] },
+    { ...of, name: `8 streams${what}`, streams: 8, tokens: tokens[1] },
+  ];
+}
 
 export const CASES: readonly Case[] = [
-  { name: '1 stream', streams: 1, extra: {}, mayEnd: false },
-  { name: '8 streams', streams: 8, extra: {}, mayEnd: false },
-  { name: '1 stream, logprobs 5', streams: 1, extra: LOGPROBS, mayEnd: false },
-  { name: '8 streams, logprobs 5', streams: 8, extra: LOGPROBS, mayEnd: false },
-  { name: '1 stream, JSON Schema', streams: 1, extra: SCHEMA, mayEnd: true },
-  { name: '8 streams, JSON Schema', streams: 8, extra: SCHEMA, mayEnd: true },
+  ...oneAndEight('', { extra: {}, mayEnd: false }, [128, 128]),
+  ...oneAndEight(', logprobs 5', { extra: LOGPROBS, mayEnd: false }, [128, 64]),
+  ...oneAndEight(', JSON Schema', { extra: SCHEMA, mayEnd: true }, [128, 64]),
+  ...oneAndEight(', a tool', { extra: TOOLS, mayEnd: true }, [128, 64]),
+  ...oneAndEight(', long prompt', { extra: {}, mayEnd: false, long: true }, [64, 16]),
 ];
 
 export type ChatBody = Readonly<Record<string, unknown>>;
 
 export interface Bodies {
   readonly model: string;
-  /** Tokens to generate, each stream. */
-  readonly tokens: number;
+  /** Tokens to generate at most, each stream. */
+  readonly most: number;
   /** Tokens that would end an answer; they are banned, so that all answers are equally long. */
   readonly endTokens: readonly number[];
 }
@@ -60,16 +81,16 @@ let made = 0;
  * The requests of one measurement. Each begins with words that no other has, so that nobody answers from a prompt
  * cache; the sampling settings are all said, and all off but the temperature of 1.
  */
-export function bodiesOf({ streams, extra, mayEnd }: Case, { model, tokens, endTokens }: Bodies): readonly ChatBody[] {
+export function bodiesOf({ streams, extra, mayEnd, long, tokens }: Case, { model, most, endTokens }: Bodies): readonly ChatBody[] {
   return Array.from({ length: streams }, () => {
     made++;
     return {
       model,
       messages: [
         { role: 'system', content: `${words(made)}. You are a helpful assistant.` },
-        { role: 'user', content: 'Tell me about the city of Paris in five short sentences.' },
+        { role: 'user', content: `${long ? SENTENCE.repeat(81) : ''}Tell me about Paris in five short sentences.` },
       ],
-      max_tokens: tokens,
+      max_tokens: Math.min(tokens, most),
       temperature: 1,
       top_p: 1,
       frequency_penalty: 0,
@@ -81,6 +102,8 @@ export function bodiesOf({ streams, extra, mayEnd }: Case, { model, tokens, endT
     };
   });
 }
+
+const SENTENCE = 'The boat goes down the river past the mill, the old bridge and the market, and comes back in the evening. ';
 
 /** More than the prompts that anybody keeps for reuse. */
 const WORDS = (

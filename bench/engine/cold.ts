@@ -12,7 +12,10 @@ export interface ColdStart {
 export async function coldStart(): Promise<ColdStart> {
   const server = await startParlance();
   try {
-    const [body = {}] = bodiesOf({ name: 'cold', streams: 1, extra: {}, mayEnd: false }, { model: MODEL, tokens: 8, endTokens: [] });
+    const [body = {}] = bodiesOf(
+      { name: 'cold', streams: 1, extra: {}, mayEnd: false, tokens: 8 },
+      { model: MODEL, most: 8, endTokens: [] },
+    );
     const { firstAt } = await streamed(server.base, body);
     return { listeningMs: server.listeningMs, firstTokenMs: firstAt - server.startedAt };
   } finally {

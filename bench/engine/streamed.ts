@@ -7,6 +7,10 @@ export interface Streamed {
   readonly startedAt: number;
   /** When the first text of the answer came; NaN where it had none, being half a character long. */
   readonly firstAt: number;
+  /** When reads with text came. */
+  readonly textAt: readonly number[];
+  /** Milliseconds from one of these to the next. */
+  readonly gaps: readonly number[];
   readonly endedAt: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
@@ -19,7 +23,7 @@ interface Read {
 }
 
 interface Chunk {
-  readonly choices: readonly { readonly delta?: { readonly content?: string | null } }[];
+  readonly choices: readonly { readonly delta?: { readonly content?: string | null; readonly tool_calls?: readonly unknown[] } }[];
   readonly usage?: {
     readonly prompt_tokens: number;
     readonly completion_tokens: number;
@@ -53,7 +57,7 @@ export async function streamed(base: string, body: ChatBody): Promise<Streamed> 
 }
 
 function understood(startedAt: number, reads: readonly Read[]): Streamed {
-  let firstAt: number | undefined;
+  const textAt: number[] = [];
   let usage: Chunk['usage'];
   let rest = '';
   for (const { at, bytes } of reads) {
@@ -63,7 +67,9 @@ function understood(startedAt: number, reads: readonly Read[]): Streamed {
       if (!line.startsWith('data: {')) continue;
       const chunk = JSON.parse(line.slice(6)) as Chunk;
       if (chunk.error !== undefined) throw new Error(`in the stream: ${line}`);
-      if ((chunk.choices[0]?.delta?.content ?? '') !== '') firstAt ??= at;
+      const delta = chunk.choices[0]?.delta;
+      const says = (delta?.content ?? '') !== '' || (delta?.tool_calls ?? []).length > 0;
+      if (says && textAt.at(-1) !== at) textAt.push(at);
       usage = chunk.usage ?? usage;
     }
   }
@@ -71,7 +77,9 @@ function understood(startedAt: number, reads: readonly Read[]): Streamed {
   if (endedAt === undefined || !usage) throw new Error('the stream had no usage at its end');
   return {
     startedAt,
-    firstAt: firstAt ?? Number.NaN,
+    firstAt: textAt[0] ?? Number.NaN,
+    textAt,
+    gaps: textAt.slice(1).map((at, before) => at - (textAt[before] ?? at)),
     endedAt,
     promptTokens: usage.prompt_tokens,
     cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
