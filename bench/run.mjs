@@ -1,6 +1,7 @@
-// npm --prefix bench run engine | http | translate | router | soak | store | test: sets up what is missing and runs a bench with Node 24.
+// npm run bench: sets up what is missing and runs a bench with Node 24; without a name the one beside other gateways.
 // Plain JavaScript for Node 20.
-//   npm --prefix bench run engine -- --quick
+//   npm run bench -- --quick
+//   npm run bench -- engine --quick
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,15 +15,16 @@ const benches = {
   engine: 'engine/main.ts',
   gateway: 'gateway/main.ts',
   hot: 'gateway/hot.ts',
+  workers: 'gateway/workers.ts',
+  memory: 'memory/main.ts',
   page: 'gateway/page.ts',
-  http: 'http/main.ts',
   translate: 'translate/main.ts',
   router: 'router/main.ts',
   soak: 'soak/main.ts',
   store: 'store/main.ts',
 };
 /** Those that compare with packages of bench/package.json. */
-const withPeers = ['http', 'gateway', 'hot'];
+const withPeers = ['gateway', 'hot'];
 
 /** The peers are no dependency of the project: they have a lock file and a node_modules of their own. */
 function peersInstalled() {
@@ -44,7 +46,9 @@ function installPeers() {
   return status === 0;
 }
 
-const [bench, ...args] = process.argv.slice(2);
+const words = process.argv.slice(2);
+const named = words[0] !== undefined && !words[0].startsWith('-');
+const [bench, ...args] = named ? words : ['gateway', ...words];
 if (!Object.hasOwn(benches, bench ?? '')) {
   console.error(`Which bench? ${Object.keys(benches).join(', ')}`);
   process.exitCode = 2;

@@ -3,7 +3,7 @@
  *   node bench/run.mjs hot [--rounds 5] [--seconds 3] [--cases short,stream] [--only on,off] [--cpu-prof FOLDER]
  */
 import { mkdirSync } from 'node:fs';
-import { availableParallelism, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -15,12 +15,13 @@ import { headersOf, wrongness } from './asked.ts';
 import type { Asked } from './asked.ts';
 import { WORDS } from './answers.ts';
 import { startParlance } from './candidates/parlance.ts';
+import { coresOf } from './cores.ts';
 import { load } from './load/run.ts';
 import { bodyOf } from './requests.ts';
 import type { Content } from './requests.ts';
 import { summaryOf } from './profile.ts';
 import { startUpstreams } from './upstreams.ts';
-import type { Cores, Upstreams } from './upstreams.ts';
+import type { Upstreams } from './upstreams.ts';
 import { withWrk } from './wrk.ts';
 
 const { values } = parseArgs({
@@ -69,8 +70,7 @@ const wanted = (values.cases ?? 'short,stream,encoded,paced').split(',');
 const cases = ALL.filter(({ id }) => wanted.includes(id));
 const only = (values.only ?? 'bare,off,on').split(',');
 
-const cores: Cores | undefined =
-  hasCommand('taskset') && availableParallelism() >= 2 ? { server: '0', load: String(availableParallelism() - 1) } : undefined;
+const cores = coresOf();
 
 interface Runner {
   readonly id: string;

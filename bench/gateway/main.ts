@@ -1,5 +1,5 @@
 /** npm run bench: Parlance beside others, in turns; the server on one core, the upstream and the load on another. */
-import { availableParallelism, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { busySeconds, familyMemory, familyOf } from '../lib/proc.ts';
 import { hasCommand, outputOf, pause } from '../lib/process.ts';
 import { machine, versionOf, writeResults } from '../lib/report.ts';
@@ -11,6 +11,7 @@ import { KINDS } from './candidates/all.ts';
 import { isAbsent } from './candidates/candidate.ts';
 import type { Candidate } from './candidates/candidate.ts';
 import type { Case } from './cases.ts';
+import { coresOf } from './cores.ts';
 import { busy, halfLoad, heldMemory, paced, SETTLE_MS } from './measure.ts';
 import type { Conditions } from './measure.ts';
 import { writePage } from './page.ts';
@@ -18,7 +19,7 @@ import { BUSY, MANY_CONNECTIONS, OTHER_CONNECTIONS, readPlan } from './plan.ts';
 import type { CaseResult, Results, Run } from './results.ts';
 import { tablesOf } from './tables.ts';
 import { startUpstreams } from './upstreams.ts';
-import type { Cores, Upstreams } from './upstreams.ts';
+import type { Upstreams } from './upstreams.ts';
 
 const BENCH_FOLDER = new URL('..', import.meta.url).pathname;
 const UPSTREAM = 'upstream';
@@ -29,8 +30,7 @@ const note = (words: string): void => {
   notes.push(words);
   console.log(words);
 };
-const count = availableParallelism();
-const cores: Cores | undefined = hasCommand('taskset') && count >= 2 ? { server: '0', load: String(count - 1) } : undefined;
+const cores = coresOf();
 if (!cores) note('There is no taskset, or one core only: server and load share what there is.');
 if (!hasCommand('wrk')) note('There is no wrk (Debian: apt-get install wrk): a client in Node asks, which is slower.');
 if (!hasCommand('nginx')) note('There is no nginx (Debian: apt-get install nginx): the upstream is a small Node server, which is slower.');

@@ -14,7 +14,7 @@ import { PORTKEY } from './portkey.ts';
 import { RUST } from './rust.ts';
 
 /** What `npm run build` makes, made anew where a source is newer: that is what users run. */
-function built(): 'dist/main.js' {
+export function built(): 'dist/main.js' {
   const main = join(ROOT, 'dist', 'main.js');
   const madeAt = existsSync(main) ? statSync(main).mtimeMs : 0;
   const newest = Math.max(...globSync('src/**/*', { cwd: ROOT }).map((file) => statSync(join(ROOT, file)).mtimeMs));

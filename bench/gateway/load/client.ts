@@ -9,6 +9,8 @@ import { quantile } from '../../lib/stats.ts';
 export type How =
   /** As fast as answers come. */
   | { readonly kind: 'closed'; readonly connections: number; readonly seconds: number }
+  /** So many answers in all, as fast as they come. */
+  | { readonly kind: 'counted'; readonly connections: number; readonly count: number }
   /** So many requests a second, whether those before were answered or not; times count from when a request was due. */
   | { readonly kind: 'open'; readonly rate: number; readonly seconds: number }
   /** Streams of words that are times: so many at once, so many one after another. They begin within a word's time of each other. */
@@ -106,6 +108,16 @@ async function closedLoop({ connections, seconds }: Extract<How, { kind: 'closed
   const one = async (): Promise<void> => {
     const connection = openConnection(port, bytes);
     while (clock() < until) await asked(connection, false);
+    connection.close();
+  };
+  await Promise.all(Array.from({ length: connections }, one));
+}
+
+async function countedLoop({ connections, count }: Extract<How, { kind: 'counted' }>): Promise<void> {
+  let left = count;
+  const one = async (): Promise<void> => {
+    const connection = openConnection(port, bytes);
+    while (left-- > 0) await asked(connection, false);
     connection.close();
   };
   await Promise.all(Array.from({ length: connections }, one));
@@ -217,6 +229,9 @@ const startedAt = clock();
 switch (how.kind) {
   case 'closed':
     await closedLoop(how);
+    break;
+  case 'counted':
+    await countedLoop(how);
     break;
   case 'open':
     await openLoop(how);
