@@ -61,11 +61,7 @@ async function lives(ledger: LedgerProcesses, secret: string, kills: number): Pr
 }
 
 /** Every answer that came to its end has its record, with what the upstream counted; none has two, and none is of a request that nobody made. */
-function judge(
-  heard: Story,
-  ledger: LedgerProcesses,
-  records: readonly RecordView[],
-): { readonly complete: number; readonly cut: number } {
+function judge(heard: Story, ledger: LedgerProcesses, records: readonly RecordView[]): { readonly complete: number; readonly cut: number } {
   const byToken = Map.groupBy(records, ({ end_user }) => end_user ?? 'nobody');
   let complete = 0;
   let cut = 0;
@@ -129,4 +125,41 @@ describe('ledger: crashes', { concurrency: 2 }, () => {
       t.diagnostic(await crashes(options, { kills: KILLS.redis, leaseMs: LEASE_MS }));
     },
   );
+
+  for (const heard of [true, false]) {
+    const when = heard ? 'that answered while Redis was away' : 'while it waits for a Redis that says nothing';
+    test(`a process that is killed ${when} has charged what it wrote down, once`, { skip: redisIsMissing }, async () => {
+      await using redis = await startRedis();
+      await using ledger = await startLedger({
+        redis: redis.url,
+        plan: (one) => (one.token.startsWith('long') ? [stall, ...well(one)] : well(one)),
+      });
+      const server = await ledger.serve();
+      const { secret, id } = await ledger.key({ budgets: [{ period: 'total', nanos: BUDGET }] });
+      const ask = (token: string): Promise<Heard> => chat({ url: server.url, secret, token, words: 10 });
+      assert.equal((await ask('well')).status, 200);
+      const many = Array.from({ length: 5 }, (_, nth) => ask(`long${nth}`));
+      await ledger.upstream.until(() => ledger.upstream.visits.length === 6);
+      redis.pause();
+      ledger.upstream.release();
+      if (heard) for (const answer of await Promise.all(many)) assert.equal(answer.status, 200);
+      else
+        await eventually(
+          async () => ledger.upstream.visits.filter(({ complete }) => complete).length,
+          (count) => count === 6,
+        );
+      server.kill('SIGKILL');
+      await server.ended;
+      await Promise.all(many);
+      redis.resume();
+      const { url } = await ledger.serve();
+      const { records, spending } = await eventually(
+        async () => ({ records: await recordsOf(url, ledger.root, id), spending: await spendingOf(url, secret) }),
+        ({ records, spending }) => spending.held === 0n && spending.spent === costOf(records),
+        LEASE_MS + 5000,
+      );
+      if (heard) assert.equal(records.length, 6);
+      assert.equal(spending.spent, priceOf(10) * BigInt(records.length));
+    });
+  }
 });
