@@ -55,7 +55,7 @@ test('reload: fifty changes under load drop no request, mix no answer, and leave
   const refs: WeakRef<object>[] = [];
   for (let n = 1; n <= RELOADS; n++) {
     await more(2);
-    refs.push(new WeakRef(server.apply(routedEnv(at(n % 2 === 1 ? b.url : a.url))).config.server));
+    refs.push(new WeakRef((await server.apply(routedEnv(at(n % 2 === 1 ? b.url : a.url)))).config.server));
   }
   await more(8);
   load.over = true;
@@ -86,7 +86,7 @@ test('reload: what began before a change ends by the old configuration, what com
   const stream = await running;
 
   // the provider stands elsewhere, and a key is gone
-  server.apply(routedEnv(at(fresh.url, { PARLANCE_API_KEYS: 'second' })));
+  await server.apply(routedEnv(at(fresh.url, { PARLANCE_API_KEYS: 'second' })));
   const ask = (key: string) =>
     server.post({ model: 'm', messages: [{ role: 'user', content: '#after' }] }, { headers: { authorization: `Bearer ${key}` } });
   assert.equal((await ask('first')).status, 401);
@@ -107,9 +107,9 @@ test('reload: a provider that was added is listed, one that was taken away is un
     return data.map(({ id }) => id);
   };
   assert.deepEqual(await names(), ['m', 'p/m']);
-  server.apply(routedEnv({ providers: { q: providerAt(a.url, ['n']), p: providerAt(a.url, ['m']) }, routes: {} }));
+  await server.apply(routedEnv({ providers: { q: providerAt(a.url, ['n']), p: providerAt(a.url, ['m']) }, routes: {} }));
   assert.deepEqual((await names()).toSorted(), ['p/m', 'q/n']);
-  server.apply(routedEnv({ providers: { q: providerAt(a.url, ['n']) }, routes: {} }));
+  await server.apply(routedEnv({ providers: { q: providerAt(a.url, ['n']) }, routes: {} }));
   assert.deepEqual(await names(), ['q/n']);
   assert.equal((await hear(server, 'gone')).status, 404);
 });
@@ -152,7 +152,7 @@ test('reload: the list of a provider is asked for anew where its settings change
   await using server = await startRouted({ providers: providers('one'), routes: {} });
   const list = async (): Promise<string> => (await fetch(`${server.url}/v1/models`)).text();
   assert.match(await list(), /same\/listed[^]*other\/listed/);
-  server.apply(routedEnv({ providers: providers('two'), routes: {}, env: { PARLANCE_SERVER_STRICT: 'true' } }));
+  await server.apply(routedEnv({ providers: providers('two'), routes: {}, env: { PARLANCE_SERVER_STRICT: 'true' } }));
   assert.match(await list(), /same\/listed[^]*other\/listed/);
   assert.deepEqual([same.asked.length, other.asked.length], [1, 2]);
 });
@@ -163,7 +163,7 @@ test('reload: what a provider that is gone was asked for its list is given up wi
   const client = new AbortController();
   const listing = fetch(`${server.url}/v1/models`, { signal: client.signal });
   const visit = await slow.first();
-  server.apply(routedEnv({ providers: {}, routes: {} }));
+  await server.apply(routedEnv({ providers: {}, routes: {} }));
   assert.equal((await fetch(`${server.url}/v1/models`)).status, 200);
   client.abort();
   await assert.rejects(listing);
@@ -177,9 +177,9 @@ test('reload: a target that rested is asked again at once where its provider was
   await using server = await startRouted(at(broken.url, env));
   assert.equal((await hear(server, 'one')).status, 502);
   assert.equal((await hear(server, 'two')).status, 503, 'it rests');
-  server.apply(routedEnv(at(broken.url, { ...env, PARLANCE_SERVER_STRICT: 'true' })));
+  await server.apply(routedEnv(at(broken.url, { ...env, PARLANCE_SERVER_STRICT: 'true' })));
   assert.equal((await hear(server, 'three')).status, 503, 'another setting says nothing of it');
-  server.apply(routedEnv(at(sound.url, env)));
+  await server.apply(routedEnv(at(sound.url, env)));
   assert.equal((await hear(server, 'four')).text, textOf('sound', 'four'));
 });
 
@@ -191,9 +191,9 @@ test('reload: limits, strictness, origins and the level of the log hold from the
   assert.equal((await server.post(body)).status, 200);
   assert.equal((await server.post(body, { headers: from })).status, 403);
 
-  server.apply(routedEnv(at(a.url, { PARLANCE_SERVER_STRICT: 'true', PARLANCE_SERVER_CORS_ORIGINS: 'https://app.example' })));
+  await server.apply(routedEnv(at(a.url, { PARLANCE_SERVER_STRICT: 'true', PARLANCE_SERVER_CORS_ORIGINS: 'https://app.example' })));
   assert.equal((await server.post(body, { headers: from })).status, 400);
-  server.apply(routedEnv(at(a.url, { PARLANCE_SERVER_BODY_LIMIT: '1KiB', PARLANCE_SERVER_JSON_DEPTH: '8' })));
+  await server.apply(routedEnv(at(a.url, { PARLANCE_SERVER_BODY_LIMIT: '1KiB', PARLANCE_SERVER_JSON_DEPTH: '8' })));
   assert.equal((await server.post(body)).status, 413);
   // without a length, a body is measured as it comes
   const piecemeal = await fetch(`${server.url}/v1/chat/completions`, {
@@ -205,10 +205,10 @@ test('reload: limits, strictness, origins and the level of the log hold from the
   assert.equal(piecemeal.status, 413);
   assert.equal((await server.post(`${'['.repeat(9)}${']'.repeat(9)}`)).status, 400);
 
-  server.apply(routedEnv(at(a.url, { PARLANCE_LOG_LEVEL: 'warn' })));
+  await server.apply(routedEnv(at(a.url, { PARLANCE_LOG_LEVEL: 'warn' })));
   const lines = server.log.length;
   assert.equal((await hear(server, 'quiet')).status, 200);
-  server.apply(routedEnv(at(a.url)));
+  await server.apply(routedEnv(at(a.url)));
   assert.equal((await hear(server, 'loud')).status, 200);
   const logged = await server.logged(({ msg }) => msg === 'request', lines);
   assert.equal(server.log.indexOf(logged), lines, 'the quiet one left no line');
@@ -218,8 +218,8 @@ test('reload: what cannot change while the server runs is named, as against the 
   await using a = await startFaultyUpstream('a');
   await using server = await startRouted(at(a.url));
   const settings = { PARLANCE_PORT: '1', PARLANCE_ENGINE_IDLE_UNLOAD: '3m', PARLANCE_LOG_FORMAT: 'json' };
-  const { afterRestart } = server.apply(routedEnv(at(a.url, settings)));
+  const { afterRestart } = await server.apply(routedEnv(at(a.url, settings)));
   assert.deepEqual([...afterRestart].toSorted(), ['engine.idleUnload', 'log.format', 'server.port']);
   assert.equal((await hear(server, 'still')).status, 200);
-  assert.deepEqual(server.apply(routedEnv(at(a.url))).afterRestart, []);
+  assert.deepEqual((await server.apply(routedEnv(at(a.url)))).afterRestart, []);
 });

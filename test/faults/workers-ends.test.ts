@@ -143,7 +143,7 @@ describe('workers: ends', { skip: workersMissing, concurrency: 2 }, () => {
       };
       const clients = Array.from({ length: 8 }, (_, nth) => client(nth));
       server.kill('SIGUSR2');
-      await server.logged(({ msg, instead }) => msg === 'worker started' && instead === 'w1');
+      await server.logged(({ msg, instead }) => msg === 'worker started' && instead !== undefined);
       ledger.upstream.release();
       await server.logged(({ msg }) => msg === 'the workers are replaced');
       const asked = answered;

@@ -5,10 +5,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { programVersion } from '../../src/commands/output.ts';
 import { openData, startServer } from '../../src/compose-root.ts';
 import type { Applied } from '../../src/compose-root.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { Config } from '../../src/config/settings.ts';
+import { startWorkers } from '../../src/workers/start.ts';
 
 export const MODEL = 'smollm2-135m-instruct';
 
@@ -43,7 +45,7 @@ export interface LiveServer {
     how?: { readonly headers?: Record<string, string>; readonly signal?: AbortSignal; readonly path?: string },
   ): Promise<Response>;
   /** Has it go on with another configuration; `env` stands in for the one that it was started with. */
-  apply(env: Readonly<Record<string, string>>): Applied & { readonly config: Config };
+  apply(env: Readonly<Record<string, string>>): Promise<Applied & { readonly config: Config }>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -58,6 +60,12 @@ export const SMALL = {
   PARLANCE_SERVER_SHUTDOWN_TIMEOUT: '2s',
 };
 
+/** `PARLANCE_TEST_WORKERS=2`: whatever starts a server starts one with so many workers, unless it says otherwise. */
+export function workersAsked(): Readonly<Record<string, string>> {
+  const workers = process.env['PARLANCE_TEST_WORKERS'];
+  return workers === undefined ? {} : { PARLANCE_WORKERS: workers };
+}
+
 /** `env` holds settings by their environment variables; `modelsDir` is an empty folder where it is left out. */
 export async function startLiveServer(env: Readonly<Record<string, string>> = {}, modelsDir?: string): Promise<LiveServer> {
   const home = await mkdtemp(join(tmpdir(), 'parlance-test-'));
@@ -71,12 +79,14 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
   };
   // a file of our own: the one of whoever runs the tests must not change what they see
   const configOf = (settings: Readonly<Record<string, string>>): Config =>
-    loadConfig({ file, env: { ...SMALL, PARLANCE_MODELS_DIR: modelsDir ?? home, ...settings }, flags: {} });
+    loadConfig({ file, env: { ...SMALL, ...workersAsked(), PARLANCE_MODELS_DIR: modelsDir ?? home, ...settings }, flags: {} });
   const config = configOf(env);
   const log = pino({ level: config.log.level, base: null }, { write });
   // most tests have nothing to keep
   const store = env['PARLANCE_DATA_DIR'] === undefined ? undefined : await openData(config, log);
-  const server = await startServer({ config, version: '0.0.0', store, log });
+  const options = { config, version: '0.0.0', store, log };
+  const server =
+    config.workers > 1 ? await startWorkers({ ...options, version: programVersion(), onLine: write }) : await startServer(options);
   const { url } = server;
 
   const engines = async (): Promise<readonly EngineStatus[]> => {
@@ -119,9 +129,9 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
         body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
         ...(signal ? { signal } : {}),
       }),
-    apply(settings) {
+    async apply(settings) {
       const next = configOf(settings);
-      return { ...server.apply(next), config: next };
+      return { ...(await server.apply(next)), config: next };
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { SMALL, type LogLine } from './live-server.ts';
+import { SMALL, workersAsked, type LogLine } from './live-server.ts';
 
 export interface ServeProcess {
   readonly pid: number;
@@ -36,7 +36,15 @@ export async function startServe(env: Readonly<Record<string, string>> = {}, yam
     cwd: root,
     // a process group of its own, as a shell gives to what it starts
     detached: true,
-    env: { ...inherited, ...SMALL, PARLANCE_MODELS_DIR: home, PARLANCE_DATA_DIR: home, PARLANCE_LOG_FORMAT: 'json', ...env },
+    env: {
+      ...inherited,
+      ...SMALL,
+      ...workersAsked(),
+      PARLANCE_MODELS_DIR: home,
+      PARLANCE_DATA_DIR: home,
+      PARLANCE_LOG_FORMAT: 'json',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: LogLine[] = [];
