@@ -94,7 +94,7 @@ interface Local {
 
 /** Builds the runtime of a configuration; `before` is the one whose place it takes. */
 export function createRuntime(config: Config, lasting: Lasting, before?: Runtime): Runtime {
-  const { health, admission, directory, attempts, manager, log } = lasting;
+  const { health, admission, directory, ledger, attempts, manager, log } = lasting;
   const parts = partsOf(config, lasting, before?.parts);
   const { providers, local } = parts;
   const sources = [local.source, ...Array.from(providers.values(), ({ source }) => source)];
@@ -110,7 +110,10 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
     failed: (cause) => log.warn({ err: cause }, 'the cache of answers failed; the answer went out without it'),
   });
   const access = createModelAccess(catalog, directory);
-  const routeOf = createRouteOf(catalog, { pricedOnly: config.prices.unpriced === 'refuse' });
+  const routeOf = createRouteOf(catalog, {
+    pricedOnly: config.prices.unpriced === 'refuse',
+    ...(ledger ? { held: (call: Call) => ledger.books.of(call)?.route } : {}),
+  });
   const { counted, noted } = layersOf(config, lasting, routeOf);
   for (const held of providers.values()) held.users++;
   let requests = 0;

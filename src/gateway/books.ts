@@ -62,7 +62,7 @@ export interface Tab extends TabOptions {
 
 export interface Books {
   open(call: Call, options: TabOptions): Tab;
-  /** The tab of a call, however the call was passed on. */
+  /** The tab of a call, however the call was passed on; undefined once it is closed. */
   of(call: Call): Tab | undefined;
   /** Charges and writes down what was used. Once: called again, it waits for the first time. Never rejects. */
   close(tab: Tab): Promise<void>;
@@ -71,8 +71,8 @@ export interface Books {
 }
 
 export function createBooks(parts: BooksParts): Books {
-  const tabs = new WeakMap<Call['trace'], Tab>();
-  const open = new Set<Tab>();
+  /** Those that are open, by the trace of their call, which is the same however the call is passed on. */
+  const tabs = new Map<Call['trace'], Tab>();
   let whenQuiet: (() => void) | undefined;
 
   const settle = async (tab: Tab, records: readonly UsageRecord[]): Promise<void> => {
@@ -109,8 +109,8 @@ export function createBooks(parts: BooksParts): Books {
     } catch (cause) {
       parts.failed(cause);
     }
-    open.delete(tab);
-    if (open.size === 0) whenQuiet?.();
+    tabs.delete(tab.call.trace);
+    if (tabs.size === 0) whenQuiet?.();
     tab.closed?.();
   };
 
@@ -127,13 +127,12 @@ export function createBooks(parts: BooksParts): Books {
         closed: undefined,
       };
       tabs.set(call.trace, tab);
-      open.add(tab);
       return tab;
     },
     of: ({ trace }) => tabs.get(trace),
     close: (tab) => (tab.closing ??= close(tab)),
     async quiet(withinMs) {
-      if (open.size === 0) return;
+      if (tabs.size === 0) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, withinMs);
       whenQuiet = resolve;

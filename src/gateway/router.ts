@@ -164,19 +164,20 @@ export function modelNotFound(asked: string, cards: readonly ModelCard[]): Gatew
   return new GatewayError('model_not_found', `The model '${asked.slice(0, 100)}' does not exist.${hint}`, { param: 'model' });
 }
 
-/** The route of a call, found once however often it is asked for. Only with targets that have a price, where `pricedOnly`. */
-export function createRouteOf(catalog: Catalog, { pricedOnly }: { readonly pricedOnly: boolean }): (call: Call) => Promise<Route> {
-  const found = new WeakMap<Call['trace'], Promise<Route>>();
-  const find = async (name: string): Promise<Route> => {
-    const route = await catalog.route(name);
-    return pricedOnly ? onlyPriced(route) : route;
-  };
-  return ({ trace, request: { model } }) => {
-    const known = found.get(trace);
+export interface RouteOfOptions {
+  /** Only with targets that have a price. */
+  readonly pricedOnly: boolean;
+  /** The route by which a call's worst case was held, which is the one that it goes by. */
+  readonly held?: (call: Call) => Route | undefined;
+}
+
+/** The route of a call: the same one however often it is asked for. */
+export function createRouteOf(catalog: Catalog, { pricedOnly, held }: RouteOfOptions): (call: Call) => Promise<Route> {
+  return async (call) => {
+    const known = held?.(call);
     if (known) return known;
-    const finding = find(model);
-    found.set(trace, finding);
-    return finding;
+    const route = await catalog.route(call.request.model);
+    return pricedOnly ? onlyPriced(route) : route;
   };
 }
 

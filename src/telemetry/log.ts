@@ -9,7 +9,7 @@ import type { LogSettings } from '../config/settings.ts';
 const MOST_WAITING = 16 * 1024 * 1024;
 /** Lines are written together, at the latest after so many milliseconds: a call of the system for each costs more than the line. */
 const WRITE_EVERY_MS = 100;
-const WRITE_FROM_BYTES = 8 * 1024;
+const WRITE_FROM_BYTES = 64 * 1024;
 
 /**
  * A pino logger. It writes to `stream`, else to standard output without blocking; what still waits at exit is written then.
@@ -23,11 +23,27 @@ export function createLogger({ level, format }: LogSettings, stream?: Destinatio
     formatters: { level: (label) => ({ level: label }) },
   };
   const pretty = format === 'pretty' || (format === 'auto' && stream === undefined && process.stdout.isTTY);
-  // somebody at a terminal reads along
-  const batches = process.stdout.isTTY ? {} : { minLength: WRITE_FROM_BYTES, periodicFlush: WRITE_EVERY_MS };
-  const out = stream ?? pino.destination({ dest: 1, sync: false, maxLength: MOST_WAITING, ...batches });
+  const out = stream ?? standardOutput();
   if (!pretty) return pino(options, out);
   return pino(options, prettyStream(out, stream === undefined && process.stdout.isTTY));
+}
+
+function standardOutput(): DestinationStream {
+  const options = { dest: 1, sync: false, maxLength: MOST_WAITING };
+  // somebody at a terminal reads along
+  if (process.stdout.isTTY) return pino.destination(options);
+  const out = pino.destination({ ...options, minLength: WRITE_FROM_BYTES, maxWrite: 2 * WRITE_FROM_BYTES });
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    timer = undefined;
+    out.flush();
+  };
+  return {
+    write(line) {
+      timer ??= setTimeout(flush, WRITE_EVERY_MS).unref();
+      out.write(line);
+    },
+  };
 }
 
 let stampedAt = 0;
