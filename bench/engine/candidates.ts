@@ -22,7 +22,7 @@ import { streamed } from './streamed.ts';
 export const MODEL = 'smollm2-135m-instruct';
 export const MODEL_FILE = join(ROOT, 'models', MODEL, 'SmolLM2-135M-Instruct.Q4_1.gguf');
 /** The same for everybody: threads, sequences, tokens per sequence, tokens per decode. */
-export const SIZES = { threads: 2, sequences: 8, contextSize: 2304, batchSize: 512 };
+export const SIZES = { threads: Number(process.env['BENCH_THREADS'] ?? 2), sequences: 8, contextSize: 2304, batchSize: 512 };
 
 /** One measurement, all its streams together. */
 export interface Measured {

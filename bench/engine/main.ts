@@ -1,4 +1,8 @@
-/** bench/engine: our server over HTTP, a bare loop on the native context, and llama-server; same file, same run, in turns. */
+/**
+ * bench/engine: our server over HTTP, a bare loop on the native context, and llama-server; same file, same run, in turns.
+ * BENCH_CASES and BENCH_WITHOUT choose cases by their names, BENCH_THREADS is two without it, BENCH_TOKENS are generated
+ * at most by each stream, and BENCH_BUSY=1 measures at once, whoever else uses the machine.
+ */
 import { loadavg } from 'node:os';
 import { undisturbed } from '../lib/proc.ts';
 import type { Undisturbed } from '../lib/proc.ts';
@@ -19,8 +23,8 @@ import type { Result } from './tables.ts';
 const options = readOptions(process.argv.slice(2));
 const rounds = options.rounds ?? (options.quick ? 1 : 5);
 const coldStarts = options.quick ? 1 : 5;
-const most = options.quick ? 12 : 1024;
-const patient = !options.quick;
+const most = options.quick ? 12 : Number(process.env['BENCH_TOKENS'] ?? 1024);
+const patient = !options.quick && process.env['BENCH_BUSY'] === undefined;
 /** Only cases whose names match; the results of such a run are kept apart. */
 const some = process.env['BENCH_CASES'];
 /** All but those. */

@@ -268,7 +268,7 @@ test('response_format: JSON that fits the schema, told to the model', () => {
   const plan = planChat(request({ responseFormat: { type: 'json_schema', name: 'answer', schema, strict: true } }), hermes);
   assert.ok(fits(plan, '{"ok":true}') && !fits(plan, '{"ok":1}') && !fits(plan, 'ok'));
   assert.equal(plan.grammar?.suspendsStop, false);
-  assert.ok(render(plan, hermes).includes(JSON.stringify(schema)));
+  assert.ok(render(plan, hermes).includes('{"type":"object","properties":{"ok":{"type":"boolean"}}}'));
   const free = planChat(request({ responseFormat: { type: 'json_object' } }), hermes);
   assert.ok(fits(free, '{"a": [1, {}]}') && !fits(free, '[1]'));
 });

@@ -1,7 +1,8 @@
 /** What a model is told in words, where its template has no words for it. */
 import type { ChatRequest, ResponseFormat } from '../../../core/chat.ts';
 import { argumentObject, nameOf, type TemplateMessage, type Turn } from './messages.ts';
-import { forTemplate, type ToolOffer } from './tools.ts';
+import { toldSchema } from './told-schema.ts';
+import { forTemplate, type OfferedTool, type ToolOffer } from './tools.ts';
 
 /** How a call is shown to the model, per family whose template does not show it. */
 const CALL_SAMPLES: Readonly<Record<string, string>> = {
@@ -19,7 +20,7 @@ export function toolPreamble(offer: ToolOffer, family: string): string {
   const lines = [
     'You can call functions. Each line here describes one, its parameters as a JSON Schema:',
     '<tools>',
-    ...offer.told.map((tool) => JSON.stringify(forTemplate(tool)['function'])),
+    ...offer.told.map(lineOf),
     '</tools>',
     '',
     'To call a function, write exactly this and nothing else:',
@@ -28,6 +29,11 @@ export function toolPreamble(offer: ToolOffer, family: string): string {
     'The results come back to you, and then you answer.',
   ];
   return lines.join('\n');
+}
+
+function lineOf(tool: OfferedTool): string {
+  const { name, description, parameters } = forTemplate(tool).function;
+  return `{"name":${JSON.stringify(name)},"description":${JSON.stringify(description)},"parameters":${toldSchema(parameters, tool.strict)}}`;
 }
 
 function mustOrMay({ must, callable, told }: ToolOffer): string {
@@ -41,7 +47,7 @@ function mustOrMay({ must, callable, told }: ToolOffer): string {
 export function formatPreamble(format: ResponseFormat, harmony: boolean): string {
   if (format.type !== 'json_schema') return '';
   const { name, description, schema } = format;
-  const text = JSON.stringify(schema);
+  const text = toldSchema(schema, format.strict && !harmony);
   if (harmony)
     return ['# Response Formats', '', `## ${name}`, '', ...(description === undefined ? [] : [`// ${description}`]), text].join('\n');
   return [`Answer with JSON only${description === undefined ? '' : ` (${name}: ${description})`}, following this JSON Schema:`, text].join(

@@ -79,8 +79,13 @@ function offered(tool: Tool): OfferedTool {
   };
 }
 
+interface ToldFunction {
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly description: string; readonly parameters: Readonly<Record<string, unknown>> };
+}
+
 /** A tool in the shape that chat templates read. A description is always there: some templates join it to other text. */
-export function forTemplate(tool: OfferedTool): Readonly<Record<string, unknown>> {
+export function forTemplate(tool: OfferedTool): ToldFunction {
   const parameters = typeof tool.schema === 'object' ? tool.schema : { type: 'object', properties: {} };
   return { type: 'function', function: { name: tool.name, description: tool.description, parameters } };
 }
