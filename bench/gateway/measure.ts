@@ -141,7 +141,7 @@ export async function heldMemory(asked: Asked, count: number, cores: Cores | und
   await pause(SETTLE_MS);
   const open = familyMemory(asked.pid ?? 0);
   await release();
-  if (result.failed > 0) throw new Error(`${result.failed} of ${count} streams failed: ${result.failure ?? ''}`);
+  if (result.answered < count) throw new Error(`${count - result.answered} of ${count} streams failed: ${result.failure ?? ''}`);
   return { count, before, open };
 }
 

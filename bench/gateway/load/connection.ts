@@ -50,6 +50,8 @@ const TIMED_WORD = /"content": ?" ([\d.]+)"/g;
 interface Reading {
   readonly watcher: Watcher;
   readonly timed: boolean;
+  /** Something of the answer has come. */
+  heard: boolean;
   readonly sentAt: number;
   firstWordAt: number;
   readonly words: { sentAt: number; readAt: number }[];
@@ -68,17 +70,28 @@ interface Reading {
 export function openConnection(port: number, request: Buffer): Connection {
   let reading: Reading | undefined;
   let socket: Socket | undefined;
+  /** The socket has had an answer before, so that the server may close it at any moment. */
+  let used = false;
 
   const fail = (cause: Error): void => {
     const failed = reading;
-    reading = undefined;
     socket?.destroy();
     socket = undefined;
+    // closed as idle just when it was used again: as clients do, on another one
+    const again = failed && used && !failed.heard;
+    used = false;
+    if (again) {
+      socket = open();
+      socket.write(request);
+      return;
+    }
+    reading = undefined;
     failed?.watcher.failed(cause);
   };
 
   const end = (done: Reading): void => {
     reading = undefined;
+    used = true;
     const { status, sentAt, firstWordAt, words, text } = done;
     done.watcher.ended({ status, sentAt, firstWordAt, words, endedAt: clock(), text: status === 200 ? '' : text });
   };
@@ -88,14 +101,17 @@ export function openConnection(port: number, request: Buffer): Connection {
     opened.setEncoding('latin1');
     opened.on('data', (text: string) => {
       if (!reading) return;
+      reading.heard = true;
       read(reading, text);
       if (reading.inBody && reading.left === 0 && (!reading.chunked || reading.lastChunk)) end(reading);
     });
     opened.on('error', (cause) => opened === socket && fail(cause));
     opened.on('close', () => {
       if (opened !== socket) return;
-      socket = undefined;
-      if (reading) fail(new Error('the connection was closed within an answer'));
+      if (!reading) {
+        socket = undefined;
+        used = false;
+      } else fail(new Error('the connection was closed within an answer'));
     });
     return opened;
   };
@@ -105,6 +121,7 @@ export function openConnection(port: number, request: Buffer): Connection {
       reading = {
         watcher,
         timed,
+        heard: false,
         sentAt: clock(),
         firstWordAt: Number.NaN,
         words: [],
