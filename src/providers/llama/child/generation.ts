@@ -114,9 +114,11 @@ function engageGrammar(native: Native, generation: Generation, token: number): v
   if (job.grammar.suspendsStop) generation.text.suspendStops();
 }
 
+const decoder = new TextDecoder();
+
 function nameOf(native: Native, token: number): Omit<TopLogprob, 'logprob'> {
   const bytes = native.vocabulary.bytesOf(token);
-  return { token: new TextDecoder().decode(bytes), bytes: [...bytes] };
+  return { token: decoder.decode(bytes), bytes: [...bytes] };
 }
 
 async function scoreToken(native: Native, generation: Generation, token: number): Promise<ScoredToken | undefined> {
