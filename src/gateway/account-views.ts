@@ -26,7 +26,7 @@ export function budgetView({ period, nanos }: Budget): View {
   return { period, usd: dollarsText(nanos) };
 }
 
-export function projectView({ id, name, limits, budgets, models, createdAt, disabledAt }: Project): View {
+export function projectView({ id, name, limits, budgets, models, endUserDefaults, createdAt, disabledAt }: Project): View {
   return {
     id,
     object: 'project',
@@ -34,6 +34,7 @@ export function projectView({ id, name, limits, budgets, models, createdAt, disa
     limits: limitsView(limits),
     budgets: budgets.map(budgetView),
     models,
+    end_user_defaults: { limits: limitsView(endUserDefaults?.limits ?? {}), budgets: (endUserDefaults?.budgets ?? []).map(budgetView) },
     created_at: seconds(createdAt),
     disabled_at: secondsOrNull(disabledAt),
   };

@@ -33,10 +33,15 @@ export interface Allowance {
 /** Owns what belongs to nobody else: requests by keys of the configuration, and those without a key. */
 export const DEFAULT_PROJECT = 'default';
 
+/** What each end user of a project may use: the limits where none are set for them, the budgets where none are. */
+export type EndUserDefaults = Pick<Allowance, 'limits' | 'budgets'>;
+
 export interface Project extends Allowance {
   /** `proj_…`, or `default` */
   readonly id: string;
   readonly name: string;
+  /** Absent: nothing. */
+  readonly endUserDefaults?: EndUserDefaults;
   readonly createdAt: number;
   /** Its keys are refused while it is off. */
   readonly disabledAt: number | undefined;

@@ -7,15 +7,18 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Role } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
 import { DEFAULT_PROJECT } from './accounts.ts';
-import type { Allowance, AuditEntry, EndUser, Limits, ModelLimits, Project, VirtualKey } from './accounts.ts';
+import type { Allowance, AuditEntry, EndUser, EndUserDefaults, Limits, ModelLimits, Project, VirtualKey } from './accounts.ts';
 import { endUserView, keyView, modelLimitsView, projectView, secondsOrNull } from './account-views.ts';
 import type { View } from './account-views.ts';
 import { checkAddresses } from './addresses.ts';
+import { someDefaults } from './end-user-defaults.ts';
 import { hashOf, hintOf, newKey } from './key-format.ts';
 import type { AccountStore } from './store-ports.ts';
 
 export interface ProjectInput extends Partial<Allowance> {
   readonly name: string;
+  /** As a whole; what is left out in it is none. */
+  readonly endUserDefaults?: Partial<EndUserDefaults>;
 }
 
 export interface KeyInput extends Partial<Allowance> {
@@ -157,10 +160,11 @@ export function createAdministration({ accounts, clock, changed }: Administratio
 
   return {
     accounts,
-    async createProject(by, { name, ...allowance }) {
+    async createProject(by, { name, endUserDefaults, ...allowance }) {
       const project: Project = {
         ...NOTHING_MORE,
         ...checkedAllowance(allowance),
+        ...checkedDefaults(endUserDefaults),
         id: newId('proj'),
         name,
         createdAt: clock(),
@@ -173,14 +177,15 @@ export function createAdministration({ accounts, clock, changed }: Administratio
       changed();
       return project;
     },
-    updateProject: (by, id, { disabled, ...change }) =>
+    updateProject: (by, id, { disabled, endUserDefaults, ...change }) =>
       revise({
         by,
         read: () => projectOf(id),
-        apply: (before) => ({
+        apply: ({ endUserDefaults: defaults, ...before }) => ({
           ...before,
           ...given(change),
           ...checkedAllowance(change),
+          ...checkedDefaults(endUserDefaults ?? defaults),
           disabledAt: disabled === undefined ? before.disabledAt : disabled ? (before.disabledAt ?? clock()) : undefined,
         }),
         write: (after, before) => {
@@ -340,11 +345,18 @@ function refuseOver({ revokedAt, rotatedTo }: VirtualKey, what: string): void {
   if (rotatedTo !== undefined) throw conflict(`This is the former secret of ${rotatedTo}: it cannot ${what}, only revoked.`);
 }
 
-function checkedAllowance({ limits, budgets, models }: Partial<Allowance>): Partial<Allowance> {
+/** `at`: begins the names of fields in what is said of them. */
+function checkedAllowance({ limits, budgets, models }: Partial<Allowance>, at = ''): Partial<Allowance> {
   const periods = (budgets ?? []).map(({ period }) => period);
-  const twice = periods.findIndex((period, at) => periods.indexOf(period) < at);
-  if (twice >= 0) throw invalid(`budgets[${twice}].period`, `There is a budget for this period already; each period has one at most.`);
+  const twice = periods.findIndex((period, index) => periods.indexOf(period) < index);
+  if (twice >= 0) throw invalid(`${at}budgets[${twice}].period`, `There is a budget for this period already; each period has one at most.`);
   return given({ limits: limits && given(limits), budgets, models });
+}
+
+function checkedDefaults(defaults: Partial<EndUserDefaults> = {}): Pick<Project, 'endUserDefaults'> {
+  const { limits = {}, budgets = [] } = checkedAllowance(defaults, 'end_user_defaults.');
+  const some = someDefaults({ limits, budgets });
+  return some ? { endUserDefaults: some } : {};
 }
 
 function checkedAddresses(addresses: readonly string[]): readonly string[] {

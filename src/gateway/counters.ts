@@ -27,6 +27,8 @@ interface Places {
 interface Money {
   readonly kind: 'budget';
   readonly until: number | undefined;
+  /** When somebody last took from it, or was charged. */
+  usedAt: number;
   spent: bigint;
   held: bigint;
 }
@@ -51,8 +53,8 @@ const NONE: readonly Promise<void>[] = [];
 const REMEMBER_MS = 120_000;
 /** Unused counters are looked for when there are twice as many as were left the last time, and at least so many. */
 const FEW = 1000;
-/** A period that is over is kept so long, for requests that began in it. */
-const AFTER_PERIOD_MS = 3_600_000;
+/** A budget that nobody uses is kept so long; then it is read from the records again. */
+const IDLE_BUDGET_MS = 3_600_000;
 
 /** The steps are whole: between the first look at a counter and the last change nothing else runs. Holds die with the process. */
 export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryCounterOptions = {}): CounterStore {
@@ -70,7 +72,7 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
     try {
       await readable;
       const spent = load ? await load(counter) : 0n;
-      states.set(id, { kind: 'budget', until: counter.until, spent, held: 0n });
+      states.set(id, { kind: 'budget', until: counter.until, usedAt: now(), spent, held: 0n });
     } catch (cause) {
       throw new GatewayError('overloaded', 'What was spent so far cannot be read at the moment.', { retryAfterMs: 1000, cause });
     }
@@ -101,7 +103,7 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
   };
   const forgetUnused = (): void => {
     if (states.size < manyStates) return;
-    for (const [id, state] of states) if (isUnused(state, now(), wall())) states.delete(id);
+    for (const [id, state] of states) if (isUnused(state, { at: now(), wall: wall(), canRead: load !== undefined })) states.delete(id);
     manyStates = Math.max(FEW, states.size * 2);
   };
 
@@ -133,7 +135,7 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
       release(one, used.find(({ id }) => id === one.id)?.amount);
     }
     for (const { id, counter, amount } of used) {
-      if (counter.kind === 'budget') charge(states.get(id), amount);
+      if (counter.kind === 'budget') charge(states.get(id), amount, at);
       if (counter.kind !== 'rate' || !held) continue;
       const taken = held.find((one) => one.id === id)?.amount ?? 0n;
       if (amount > taken) count(stateFor(id, counter), amount - taken, at);
@@ -182,7 +184,7 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
 function freshState(counter: Counter): State {
   if (counter.kind === 'rate') return { kind: 'rate', window: emptyWindow(), windowMs: counter.windowMs };
   if (counter.kind === 'concurrent') return { kind: 'concurrent', held: 0 };
-  return { kind: 'budget', until: counter.until, spent: 0n, held: 0n };
+  return { kind: 'budget', until: counter.until, usedAt: 0, spent: 0n, held: 0n };
 }
 
 function fits({ counter, amount }: Wanted, state: State, at: number): boolean {
@@ -215,8 +217,10 @@ function release({ state, amount, entry }: Held, actual: bigint | undefined): vo
   if (state.kind === 'rate' && entry && actual !== undefined && actual < amount) giveBack(state.window, entry, Number(amount - actual));
 }
 
-function charge(state: State | undefined, amount: bigint): void {
-  if (state?.kind === 'budget') state.spent += amount;
+function charge(state: State | undefined, amount: bigint, at: number): void {
+  if (state?.kind !== 'budget') return;
+  state.spent += amount;
+  state.usedAt = at;
 }
 
 /** With the wait of what does not fit, where it is given. */
@@ -232,9 +236,13 @@ function read(state: State, at: number, misfit?: Wanted): Reading {
   return { ...reading, turnMs: all > window.sum ? Infinity : waitFor(window, all, { windowMs, now: at }) };
 }
 
-function isUnused(state: State, at: number, wall: number): boolean {
+/** `canRead`: what was spent can be read again. */
+function isUnused(state: State, { at, wall, canRead }: { at: number; wall: number; canRead: boolean }): boolean {
   if (state.kind === 'concurrent') return state.held === 0;
-  if (state.kind === 'budget') return state.held === 0n && state.until !== undefined && state.until + AFTER_PERIOD_MS < wall;
+  if (state.kind === 'budget') {
+    const isOver = state.until !== undefined && state.until + IDLE_BUDGET_MS < wall;
+    return state.held === 0n && (isOver || (canRead && state.usedAt + IDLE_BUDGET_MS < at));
+  }
   expire(state.window, state.windowMs, at);
   return state.window.sum === 0;
 }

@@ -311,6 +311,23 @@ test('limited: a budget that is set, changed or taken away while a request runs 
   }
 });
 
+test('limited: what a project sets for its end users holds for each of them, where nothing is set for one', async () => {
+  const endUserDefaults = { limits: { requestsPerMinute: 2 }, budgets: total(2n * WORST) };
+  const own = endUserWith({ id: 'own', limits: { requestsPerMinute: 1 } });
+  const world = worldOf({ project: { ...projectWith(), endUserDefaults }, endUser: own });
+  await world.ask();
+  for (const user of ['ada', 'x'.repeat(1000), 'half of \ud83d a pair']) {
+    await world.ask({ user });
+    await world.ask({ user });
+    assert.equal((await refusal(world.ask({ user }))).kind, 'rate_limited_requests');
+  }
+  await world.ask({ user: 'own' });
+  const error = await refusal(world.ask({ user: 'own' }));
+  assert.match(error.message, /1 request a minute/);
+  assert.deepEqual(await world.left('budget', 'user/proj_1/own/money/total', 2n * WORST), { remaining: 2n * WORST - ACTUAL, held: 0n });
+  assert.equal(world.records.length, 8);
+});
+
 test('limited: the time a budget begins anew is told', async () => {
   const world = worldOf({ key: keyWith({ budgets: [{ period: 'month', nanos: 1n }] }) });
   const { message } = await refusal(world.ask());

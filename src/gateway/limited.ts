@@ -13,6 +13,7 @@ import type { Books, Tab } from './books.ts';
 import { likelyTokens } from './charge.ts';
 import { counterId } from './counting.ts';
 import type { Directory } from './directory.ts';
+import { withDefaults } from './end-user-defaults.ts';
 import type { Line } from './line.ts';
 import { matcher } from './model-names.ts';
 import { estimatePrompt } from './money.ts';
@@ -123,7 +124,8 @@ export async function askingOf(call: Call, directory: Pick<Directory, 'byKeyId' 
   const account = keyId === undefined ? undefined : await directory.byKeyId(keyId);
   const project = account?.project ?? (projectId === undefined ? undefined : await directory.project(projectId));
   const user = endUserOf(call);
-  const endUser = user === undefined || !project ? undefined : await directory.endUser(project.id, user);
+  if (user === undefined || !project) return { key: account?.key, project, endUser: undefined };
+  const endUser = withDefaults(await directory.endUser(project.id, user), project, user);
   return { key: account?.key, project, endUser };
 }
 

@@ -195,6 +195,8 @@ const projectRow = (project: Project) => ({
   models: jsonText(project.models),
   created_at: project.createdAt,
   disabled_at: wholeOrNull(project.disabledAt),
+  end_user_limits: jsonText(project.endUserDefaults?.limits ?? {}),
+  end_user_budgets: budgetsText(project.endUserDefaults?.budgets ?? []),
 });
 
 const projectOf = (row: Selectable<ProjectRow>): Project => ({
@@ -205,7 +207,13 @@ const projectOf = (row: Selectable<ProjectRow>): Project => ({
   models: textsOf(row.models),
   createdAt: Number(row.created_at),
   disabledAt: numberOr(row.disabled_at),
+  ...endUserDefaultsOf(row),
 });
+
+function endUserDefaultsOf(row: Selectable<ProjectRow>): Pick<Project, 'endUserDefaults'> {
+  const [limits, budgets] = [limitsOf(row.end_user_limits), budgetsOf(row.end_user_budgets)];
+  return Object.keys(limits).length + budgets.length === 0 ? {} : { endUserDefaults: { limits, budgets } };
+}
 
 const keyRow = (key: VirtualKey) => ({
   id: key.id,

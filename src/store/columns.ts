@@ -1,7 +1,6 @@
 /** Values of ours as columns, and back. */
-import { createHash } from 'node:crypto';
-import { storable } from './database.ts';
 import type { Budget, BudgetPeriod, Limits } from '../gateway/accounts.ts';
+import { keptName } from '../core/kept-name.ts';
 
 export const wholeOrNull = (value: number | undefined): number | null => (value === undefined ? null : value);
 
@@ -32,15 +31,5 @@ export const limitsOf = (text: string): Limits => JSON.parse(text) as Limits;
 
 export const textsOf = (text: string): readonly string[] => JSON.parse(text) as readonly string[];
 
-/** Longest text in characters that is kept in an index as it is. */
-const LONGEST = 400;
-
-/**
- * The text as it is kept, for what is compared: halves of characters and NUL become replacement characters. Names that clients choose
- * may be of any length, but an entry of an index of Postgres may not: of longer ones the beginning is kept, and a hash of the whole.
- */
-export function indexable(text: string): string {
-  const kept = storable(text).toWellFormed();
-  if (kept.length <= LONGEST) return kept;
-  return `${kept.slice(0, LONGEST - 100).toWellFormed()}… sha256:${createHash('sha256').update(kept).digest('hex')}`;
-}
+/** The text as it is kept, for what is compared. */
+export const indexable = keptName;

@@ -21,6 +21,8 @@ export interface ProjectRow extends AllowanceColumns {
   name: string;
   created_at: Whole;
   disabled_at: WholeOrNull;
+  end_user_limits: string;
+  end_user_budgets: string;
 }
 
 export interface KeyRow extends AllowanceColumns {

@@ -281,6 +281,38 @@ test('admin: end users are blocked, limited and listed, by any name that clients
   );
 });
 
+test('admin: a project says what each of its end users may use, as a whole', async () => {
+  await using keyed = await startKeyed();
+  const { admin } = keyed;
+  const nothing = { limits: {}, budgets: [] };
+  assert.deepEqual((await admin('GET', '/projects/default')).body.end_user_defaults, nothing);
+  const defaults = { limits: { requests_per_minute: 20 }, budgets: [{ period: 'day', usd: '0.50' }] };
+  const { status, body } = await admin('PATCH', '/projects/default', { end_user_defaults: defaults });
+  assert.deepEqual([status, body.end_user_defaults], [200, defaults]);
+  const { body: other } = await admin('PATCH', '/projects/default', { name: 'Other' });
+  assert.deepEqual([other.name, other.end_user_defaults], ['Other', defaults]);
+  const { body: less } = await admin('PATCH', '/projects/default', { end_user_defaults: { limits: { concurrent_requests: 2 } } });
+  assert.deepEqual(less.end_user_defaults, { limits: { concurrent_requests: 2 }, budgets: [] });
+  const { body: none } = await admin('PATCH', '/projects/default', { end_user_defaults: {} });
+  assert.deepEqual(none.end_user_defaults, nothing);
+  const { body: made } = await admin('POST', '/projects', { name: 'made', end_user_defaults: defaults });
+  assert.deepEqual((await admin('GET', `/projects/${made.id}`)).body.end_user_defaults, defaults);
+  for (const [budgets, param] of [
+    [
+      [
+        { period: 'day', usd: '0.5' },
+        { period: 'day', usd: '1' },
+      ],
+      'end_user_defaults.budgets[1].period',
+    ],
+    [[{ period: 'day', usd: 'x' }], undefined],
+  ] as const) {
+    const { status, body } = await admin('PATCH', '/projects/default', { end_user_defaults: { budgets } });
+    assert.equal(status, 400);
+    if (param !== undefined) assert.equal(body.error.param, param);
+  }
+});
+
 test('admin: limits of models have names with slashes, and end with an empty set', async () => {
   await using keyed = await startKeyed();
   const { admin } = keyed;

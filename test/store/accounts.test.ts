@@ -15,6 +15,18 @@ overBoth('accounts', (check) => {
     }),
   );
 
+  check('what a project sets for its end users is kept, and none is none', (place) =>
+    withStore(place, async ({ accounts }) => {
+      const endUserDefaults = { limits: { requestsPerMinute: 5 }, budgets: [{ period: 'day' as const, nanos: 9_007_199_254_740_993n }] };
+      const set = project('proj_a', { endUserDefaults });
+      await accounts.putProject(set, auditOf('proj_a'));
+      assert.deepEqual(await accounts.project('proj_a'), set);
+      const none = project('proj_a');
+      await accounts.putProject(none, auditOf('proj_a'), set);
+      assert.deepEqual(await accounts.project('proj_a'), none);
+    }),
+  );
+
   check('projects come newest first, page by page, each once, those of the same moment too', (place) =>
     withStore(place, async ({ accounts }) => {
       for (let at = 0; at < 7; at++) {

@@ -49,6 +49,10 @@ const LEFT: Readonly<Record<number, string>> = {
   2: `insert into usage_days values (19700, 'proj_old', 'key_old', 'm', '', 'ok', 1, 1, 10, 20, 0, 0, 0, 0, 9007199254740993, 0, 0)`,
 };
 
+/** The numbers of this version's steps, and that of a step which it does not know. */
+const KNOWN = MIGRATIONS.map(({ number }) => number);
+const NEXT = MIGRATIONS.length + 1;
+
 overBoth('migrations', (check) => {
   for (let have = 0; have < MIGRATIONS.length; have++) {
     check(`from schema ${have} to the present one, with all that was in it`, async (place) => {
@@ -105,17 +109,18 @@ overBoth('migrations', (check) => {
       [0, 0, 0],
     );
     const steps = processes.flatMap(({ said }) => said().match(/\d+/g) ?? []);
-    assert.deepEqual(steps.toSorted(), ['1', '2', '3']);
-    assert.deepEqual(await withDatabase(place, appliedOf), [1, 2, 3]);
+    assert.deepEqual(steps.toSorted(), KNOWN.map(String));
+    assert.deepEqual(await withDatabase(place, appliedOf), KNOWN);
   });
 
   check('a schema that is newer than the program is refused, with both numbers, and left alone', async (place) => {
-    const later = [...MIGRATIONS, step(MIGRATIONS.length + 1, 'later', ['create table later (id integer)'])];
+    const later = [...MIGRATIONS, step(NEXT, 'later', ['create table later (id integer)'])];
     const schema = await withDatabase(place, async (db) => {
       await migrate(db, later, quiet);
       return schemaOf(db);
     });
-    await assert.rejects(openStore({ ...place, log: quiet }), /has number 4, but this version of Parlance knows schemas up to 3 only/);
+    const refusal = new RegExp(`has number ${NEXT}, but this version of Parlance knows schemas up to ${MIGRATIONS.length} only`);
+    await assert.rejects(openStore({ ...place, log: quiet }), refusal);
     assert.deepEqual(await withDatabase(place, schemaOf), schema);
   });
 
@@ -123,17 +128,17 @@ overBoth('migrations', (check) => {
     await withDatabase(place, async (db) => {
       await migrate(db, MIGRATIONS, quiet);
       const before = await schemaOf(db);
-      const broken = step(4, 'broken-thing', ['create table half (id integer)', 'alter table nowhere add column x integer']);
+      const broken = step(NEXT, 'broken-thing', ['create table half (id integer)', 'alter table nowhere add column x integer']);
       await assert.rejects(migrate(db, [...MIGRATIONS, broken], quiet), (error: Error) => {
-        assert.match(error.message, /^Step 4 \(broken-thing\) of the schema of the database .* failed: .*nowhere/);
+        assert.match(error.message, new RegExp(`^Step ${NEXT} \\(broken-thing\\) of the schema of the database .* failed: .*nowhere`));
         assert.ok(error.cause instanceof Error);
         return true;
       });
       assert.deepEqual(await schemaOf(db), before);
-      assert.deepEqual(await appliedOf(db), [1, 2, 3]);
+      assert.deepEqual(await appliedOf(db), KNOWN);
       // and what is right afterwards is taken
-      await migrate(db, [...MIGRATIONS, step(4, 'right', ['create table half (id integer)'])], quiet);
-      assert.deepEqual(await appliedOf(db), [1, 2, 3, 4]);
+      await migrate(db, [...MIGRATIONS, step(NEXT, 'right', ['create table half (id integer)'])], quiet);
+      assert.deepEqual(await appliedOf(db), [...KNOWN, NEXT]);
     });
   });
 
@@ -154,5 +159,6 @@ test('steps are numbered from 1 without gaps, and those that were released stay 
     [1, 'accounts', '5ee6b8dd5f69', 'fcb9c8c5ab42'],
     [2, 'usage', '7443658d35a5', '6139dd66f374'],
     [3, 'completions', '127bc05e841a', '281d87b0459a'],
+    [4, 'end user defaults', '176db340c511', '176db340c511'],
   ]);
 });

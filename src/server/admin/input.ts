@@ -3,14 +3,14 @@ import { Compile } from 'typebox/schema';
 import type { Static, TSchema } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../../core/error.ts';
-import type { Allowance, Limits } from '../../gateway/accounts.ts';
+import type { Allowance, EndUserDefaults, Limits } from '../../gateway/accounts.ts';
 import { nanosOfDollars } from '../../gateway/dollars.ts';
 import type { PageOptions } from '../../gateway/store-ports.ts';
 import { firstProblem } from '../../protocols/openai-chat/explain.ts';
 import { unknownFields } from '../../protocols/openai-chat/unknown-fields.ts';
 import { parseJson } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
-import type { EndUserPut, ModelLimitsPut } from './schemas.ts';
+import type { EndUserPut, ModelLimitsPut, ProjectUpdate } from './schemas.ts';
 
 /** Reads a body by its schema. Throws as the chat route does for what is wrong, and for every field that the schema does not name. */
 export function bodyReader<T extends TSchema>(schema: T): (exchange: Exchange, request: FastifyRequest) => Static<T> {
@@ -84,12 +84,19 @@ export function limitsOf(input: LimitsInput): Limits {
   });
 }
 
-export function allowanceOf({ limits, budgets, models }: AllowanceInput): Partial<Allowance> {
+/** `within`: begins the names of fields in what is said of them. */
+export function allowanceOf({ limits, budgets, models }: AllowanceInput, within = ''): Partial<Allowance> {
   return given({
     limits: limits ? limitsOf(limits) : undefined,
-    budgets: budgets?.map(({ period, usd }, at) => ({ period, nanos: nanosAt(usd, `budgets[${at}].usd`) })),
+    budgets: budgets?.map(({ period, usd }, at) => ({ period, nanos: nanosAt(usd, `${within}budgets[${at}].usd`) })),
     models,
   });
+}
+
+type DefaultsInput = Static<typeof ProjectUpdate>['end_user_defaults'];
+
+export function endUserDefaultsOf(defaults: DefaultsInput): { readonly endUserDefaults?: Partial<EndUserDefaults> } {
+  return defaults ? { endUserDefaults: allowanceOf(defaults, 'end_user_defaults.') } : {};
 }
 
 function nanosAt(usd: string | number, param: string): bigint {

@@ -45,6 +45,11 @@ const allowance = {
   models: maybe(patterns),
 };
 
+const endUserDefaults = maybe(Type.Object({ limits: allowance.limits, budgets: allowance.budgets }, { title: 'EndUserDefaults' }), {
+  description:
+    'What each end user of the project may use: the limits hold for all for whom none are set, the budgets for all for whom none are set. Replaced as a whole.',
+});
+
 const role = Type.Enum(['admin', 'member', 'read-only'], {
   description: '`member`: uses models. `read-only`: may only ask what there is. `admin`: both, and all of the admin API.',
 });
@@ -55,12 +60,16 @@ const addresses = Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
 const expiresAt = integer({ minimum: 0, maximum: 253_402_300_799 });
 const projectId = Type.String({ minLength: 1, maxLength: 64 });
 
-export const ProjectCreate = Type.Object({ name: Type.String(TEXT), ...allowance }, { title: 'ProjectCreate' });
+export const ProjectCreate = Type.Object(
+  { name: Type.String(TEXT), ...allowance, end_user_defaults: endUserDefaults },
+  { title: 'ProjectCreate' },
+);
 
 export const ProjectUpdate = Type.Object(
   {
     name: maybe(Type.String(TEXT)),
     ...allowance,
+    end_user_defaults: endUserDefaults,
     disabled: maybe(Type.Boolean(), { description: 'While it is off, its keys are refused with 403.' }),
   },
   { title: 'ProjectUpdate', description: 'What is left out, or null, stays as it is. Lists and limits are replaced as a whole.' },
@@ -132,6 +141,7 @@ export const Project = Type.Object(
     object: Type.Literal('project'),
     name: Type.String(),
     ...answered,
+    end_user_defaults: Type.Object({ limits: answered.limits, budgets: answered.budgets }),
     created_at: time('Unix seconds.'),
     disabled_at: timeOrNull('Since when it is off; null while it is on.'),
   },

@@ -5,7 +5,7 @@ import { auditView, endUserView, keyView, listView, modelLimitsView, projectView
 import type { View } from '../../gateway/account-views.ts';
 import { freshKeyView, rotatedKeyView, tagOf } from '../../gateway/administration.ts';
 import type { Administration, By } from '../../gateway/administration.ts';
-import { bodyReader, allowanceOf, given, limitsOf, pageOf, pathPart, readQuery, seenOf } from '../admin/input.ts';
+import { bodyReader, allowanceOf, endUserDefaultsOf, given, limitsOf, pageOf, pathPart, readQuery, seenOf } from '../admin/input.ts';
 import * as schemas from '../admin/schemas.ts';
 import { answer } from '../answer.ts';
 import { principalOf } from '../exchange.ts';
@@ -44,7 +44,11 @@ function projects({ accounts, createProject, updateProject }: Administration): r
     }),
     route('POST', '/projects', async (exchange, request) => {
       const input = create(exchange, request);
-      const project = await createProject(by(exchange), { name: input.name, ...allowanceOf(input) });
+      const project = await createProject(by(exchange), {
+        name: input.name,
+        ...allowanceOf(input),
+        ...endUserDefaultsOf(input.end_user_defaults),
+      });
       return { view: projectView(project), entity: project, status: 201 };
     }),
     route('GET', '/projects/:project', async (_exchange, request) => {
@@ -53,7 +57,7 @@ function projects({ accounts, createProject, updateProject }: Administration): r
     }),
     route('PATCH', '/projects/:project', async (exchange, request) => {
       const { name, disabled, ...input } = update(exchange, request);
-      const change = { ...given({ name, disabled }), ...allowanceOf(input) };
+      const change = { ...given({ name, disabled }), ...allowanceOf(input), ...endUserDefaultsOf(input.end_user_defaults) };
       const project = await updateProject(by(exchange), idOf(request, 'project'), change);
       return { view: projectView(project), entity: project };
     }),
