@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { afterRestart, refuseLive } from './config/live.ts';
 import type { Config, RedisSettings } from './config/settings.ts';
 import { createAdmission } from './gateway/admission.ts';
+import type { SharedPlaces } from './gateway/admission.ts';
 import { createAttempts } from './gateway/attempts.ts';
 import { createAdministration } from './gateway/administration.ts';
 import { createDirectory } from './gateway/directory.ts';
@@ -48,6 +49,9 @@ export interface Shared {
   /** Absent: they count together elsewhere. */
   readonly counters: CounterStore | undefined;
   readonly health: HealthBus;
+  readonly places: SharedPlaces;
+  /** Records of usage of all of them are in the store when it resolves. */
+  readonly flush: () => Promise<void>;
   /** What `/ready` says of all of them. */
   readonly readiness: () => Promise<Readonly<Record<string, unknown>>>;
   /** The metrics of all of them. */
@@ -83,6 +87,8 @@ export interface RunningServer {
 export interface Inside {
   /** Completions that run, and that wait for a place. */
   load(): { readonly running: number; readonly waiting: number };
+  /** Gives up places of those that are shared, for others; how many. */
+  spare(): number;
   figures(): Promise<Snapshot | undefined>;
   /** All records of usage so far are in the store when it resolves. */
   flush(): Promise<void>;
@@ -104,7 +110,7 @@ export async function startServer({
   const fetcher = createImageFetcher({ userAgent });
   const now = (): number => performance.now();
   const health = createHealthBook({ settings: breakerOf(started), now });
-  const admission = createAdmission(started.routing);
+  const admission = createAdmission(started.routing, shared?.places);
   const line = createLine(started.routing.queue);
   const attempts = createAttempts({ health, now, random: Math.random, line });
   const directory =
@@ -140,7 +146,9 @@ export async function startServer({
     version,
     current: () => runtime,
     ...(directory && administration ? { directory, administration } : {}),
-    ...(store && directory && ledger ? { desk: { ...store, ...ledger, directory, clock: Date.now } } : {}),
+    ...(store && directory && ledger
+      ? { desk: { ...store, ...ledger, flush: shared?.flush ?? ledger.flush, directory, clock: Date.now } }
+      : {}),
     ...(figures && metrics ? { observe: figures.observe, metrics } : {}),
   });
   const aside = shared ? undefined : await openMetricsAside(metrics, log);
@@ -202,6 +210,7 @@ export async function startServer({
     apply,
     inside: {
       load,
+      spare: admission.spare,
       figures: async () => figures?.snapshot(),
       flush: async () => ledger?.flush(),
       keysChanged: () => directory?.changed(),

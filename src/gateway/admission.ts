@@ -10,6 +10,8 @@ export interface Admission {
   readonly layer: Layer;
   running(): number;
   waiting(): number;
+  /** Gives up half of the places that nobody uses, where they are shared; how many. */
+  spare(): number;
   /** Completions that run or wait already keep their places. */
   tune(settings: AdmissionSettings): void;
 }
@@ -21,14 +23,22 @@ export interface AdmissionSettings {
   readonly maxWaitMs: number;
 }
 
+/** Places that several processes have together: each of them has some, and asks for more when it has not enough. */
+export interface SharedPlaces {
+  /** So many more are this process's from now on; 0 where all are in use. */
+  more(): Promise<number>;
+}
+
 const EVERYBODY = 'all';
+/** While somebody waits, places that others do not need any more are asked for so often. */
+const ASK_AGAIN_MS = 20;
 
 /**
  * A completion has its place until its answer is over, whole or broken off, or until its signal fires. An overloaded
- * server answers 503 with a Retry-After instead of falling over.
+ * server answers 503 with a Retry-After instead of falling over. With `shared` places, `maxInFlight` is the concern of those who share them.
  */
-export function createAdmission(atFirst: AdmissionSettings): Admission {
-  let { maxInFlight, maxWaitMs } = atFirst;
+export function createAdmission(atFirst: AdmissionSettings, shared?: SharedPlaces): Admission {
+  let { maxInFlight, maxWaitMs } = shared ? { ...atFirst, maxInFlight: 0 } : atFirst;
   const line = createLine(atFirst.queue);
   let running = 0;
 
@@ -42,8 +52,41 @@ export function createAdmission(atFirst: AdmissionSettings): Admission {
       line.freed(EVERYBODY);
     }
   };
+  const isFull = (): boolean => running + called >= maxInFlight;
+
+  let asking: Promise<number> | undefined;
+  /** How many came. */
+  const askForMore = (places: SharedPlaces): Promise<number> => {
+    asking ??= askOnce(places).finally(() => (asking = undefined));
+    return asking;
+  };
+  const askOnce = async (places: SharedPlaces): Promise<number> => {
+    const some = await places.more();
+    maxInFlight += some;
+    callIn();
+    return some;
+  };
+  let again: NodeJS.Timeout | undefined;
+  const askAgain = (places: SharedPlaces): void => {
+    again ??= setTimeout(() => {
+      again = undefined;
+      if (line.waiting() === 0) return;
+      // who cannot be asked is gone, and this process soon as well
+      askForMore(places).then(
+        () => askAgain(places),
+        () => undefined,
+      );
+    }, ASK_AGAIN_MS).unref();
+  };
+
   const take = async (call: Call): Promise<() => void> => {
-    if (running + called >= maxInFlight) {
+    while (shared && isFull()) {
+      // what came may be gone to others who asked for it as well
+      if ((await askForMore(shared)) > 0) continue;
+      askAgain(shared);
+      break;
+    }
+    if (isFull()) {
       if ((await line.wait([EVERYBODY], maxWaitMs, call.signal)) === undefined) throw tooMany(running);
       called--;
       if (call.signal.aborted) callIn();
@@ -74,8 +117,14 @@ export function createAdmission(atFirst: AdmissionSettings): Admission {
     },
     running: () => running,
     waiting: () => line.waiting(),
+    spare() {
+      const some = Math.ceil(Math.max(0, maxInFlight - running - called) / 2);
+      maxInFlight -= some;
+      return some;
+    },
     tune(next) {
-      ({ maxInFlight, maxWaitMs } = next);
+      ({ maxWaitMs } = next);
+      if (!shared) ({ maxInFlight } = next);
       line.tune(next.queue);
       callIn();
     },

@@ -51,6 +51,7 @@ const answers: Readonly<Record<string, Answerer>> = {
   figures: () => here.server?.inside.figures(),
   load: () => here.server?.inside.load() ?? { running: 0, waiting: 0 },
   flush: () => here.server?.inside.flush(),
+  spare: () => here.server?.inside.spare() ?? 0,
   'keys.changed': () => here.server?.inside.keysChanged(),
   'health.heard': ([change]) => health.heard(change as HealthChange),
   end: async ([deadlineMs, linger]) => {
@@ -88,6 +89,8 @@ const server = await startServer({
     manager: remoteEngines(peer),
     counters: brief.hasCounters ? remoteCounters(peer, brief.by) : undefined,
     health,
+    places: { more: () => peer.call('places.more', []) as Promise<number> },
+    flush: () => peer.call('flush', []) as Promise<void>,
     readiness: () => peer.call('readiness', []) as Promise<Readonly<Record<string, unknown>>>,
     metrics: async () => textOf(joined((await peer.call('figures', [])) as readonly Snapshot[])),
   },

@@ -31,6 +31,8 @@ export interface SpawnedWorker extends WorkerProcess {
   readonly peer: Peer;
   /** Where it listens, once it is ready. */
   url(): string | undefined;
+  /** It gives up places that it does not use; how many. */
+  readonly spare: () => Promise<number>;
 }
 
 let started = 0;
@@ -81,6 +83,7 @@ export function spawnWorker({ offer, failed, onLine }: SpawnOptions): SpawnedWor
     }),
     peer,
     url: () => url,
+    spare: () => peer.call('spare', []) as Promise<number>,
     end(deadlineMs, linger) {
       peer.tell('end', [deadlineMs, linger]);
     },

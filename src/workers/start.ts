@@ -18,6 +18,8 @@ import { offerTo } from './offer.ts';
 import type { Desk } from './offer.ts';
 import type { Answerer, Peer } from './peer.ts';
 import { packConfig } from './config-message.ts';
+import { createPlaces } from './places.ts';
+import { partOf } from './part.ts';
 import { spawnWorker } from './spawn.ts';
 import type { SpawnedWorker } from './spawn.ts';
 import { within } from './within.ts';
@@ -63,7 +65,7 @@ export async function startWorkers({ config: started, version, store, log, onLin
 
   counters?.seed(async (budget) => {
     // what was spent lately may not be in the database yet
-    await Promise.all([...Array.from(workers, (worker) => ask(worker, 'flush', FLUSH_MS)), journals?.settled()]);
+    await flush();
     return store?.usage.spent(spenderOf(budget), budget.since) ?? 0n;
   }, journals?.recovered);
 
@@ -87,16 +89,22 @@ export async function startWorkers({ config: started, version, store, log, onLin
       waiting: loads.reduce((sum, { waiting }) => sum + waiting, 0),
     };
   };
-  const more: Readonly<Record<string, Answerer>> = { readiness, figures: () => figures.all() };
+  /** All records so far are in the store. */
+  const flush = async (): Promise<void> => {
+    await Promise.all([...Array.from(workers, (worker) => ask(worker, 'flush', FLUSH_MS)), journals?.settled()]);
+  };
+  const places = createPlaces(started.routing.maxInFlight, () => [...workers]);
+  const more: Readonly<Record<string, Answerer>> = { readiness, flush, figures: () => figures.all() };
 
   const failed = (cause: unknown): void => log.error({ err: cause }, 'a message of a worker could not be taken in');
   const launch = (): SpawnedWorker => {
-    const worker = spawnWorker({ offer: (spawned) => offerWith(spawned), failed, onLine });
+    const worker = spawnWorker({ offer: offerWith, failed, onLine });
     workers.add(worker);
     void worker.gone.then(() => workers.delete(worker));
     return worker;
   };
-  const offerWith = ({ name, peer }: Pick<SpawnedWorker, 'name' | 'peer'>) => {
+  const offerWith = (worker: SpawnedWorker) => {
+    const { name, peer } = worker;
     const by = `${RUN}/${name}`;
     const desk: Desk = {
       manager,
@@ -116,12 +124,13 @@ export async function startWorkers({ config: started, version, store, log, onLin
           return {
             name,
             by,
-            started: packConfig({ ...started, notices: [] }),
-            config: packConfig(config),
+            started: packConfig(partOf(started, size)),
+            config: packConfig(partOf(config, size)),
             hasStore: store !== undefined,
             hasCounters: leases !== undefined,
           };
         },
+        'places.more': () => places.more(worker),
         'worker.end': ([last]) => figures.keep(name, last),
       },
     };
@@ -130,6 +139,7 @@ export async function startWorkers({ config: started, version, store, log, onLin
       answers,
       gone() {
         gone();
+        places.leave(worker);
         figures.gone(name);
       },
     };
@@ -166,7 +176,7 @@ export async function startWorkers({ config: started, version, store, log, onLin
     metricsUrl: aside?.url,
     async apply(next) {
       refuseLive(next, started);
-      const packed = packConfig(next);
+      const packed = packConfig(partOf(next, size));
       const [first, ...others] = workers;
       // what one of them refuses, all would
       if (first) await first.peer.call('config', [packed]);
@@ -174,6 +184,7 @@ export async function startWorkers({ config: started, version, store, log, onLin
       config = next;
       const taken = await Promise.allSettled(others.map((worker) => worker.peer.call('config', [packed])));
       for (const [index, { status }] of taken.entries()) if (status === 'rejected') others[index]?.kill();
+      places.tune(next.routing.maxInFlight);
       log.level = next.log.level;
       for (const notice of next.notices) if (!before.notices.includes(notice)) log.warn(notice);
       return { afterRestart: afterRestart(next, started) };

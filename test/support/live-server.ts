@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -60,9 +62,18 @@ export const SMALL = {
   PARLANCE_SERVER_SHUTDOWN_TIMEOUT: '2s',
 };
 
-/** `PARLANCE_TEST_WORKERS=2`: whatever starts a server starts one with so many workers, unless it says otherwise. */
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return String(port);
+}
+
+/** `TEST_WORKERS=2`: whatever starts a server starts one with so many workers, unless it says otherwise. */
 export function workersAsked(): Readonly<Record<string, string>> {
-  const workers = process.env['PARLANCE_TEST_WORKERS'];
+  const workers = process.env['TEST_WORKERS'];
   return workers === undefined ? {} : { PARLANCE_WORKERS: workers };
 }
 
@@ -80,7 +91,9 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
   // a file of our own: the one of whoever runs the tests must not change what they see
   const configOf = (settings: Readonly<Record<string, string>>): Config =>
     loadConfig({ file, env: { ...SMALL, ...workersAsked(), PARLANCE_MODELS_DIR: modelsDir ?? home, ...settings }, flags: {} });
-  const config = configOf(env);
+  // workers of one process share what listens on port 0, whichever server they belong to
+  const port = workersAsked()['PARLANCE_WORKERS'] === undefined ? {} : { PARLANCE_PORT: await freePort() };
+  const config = configOf({ ...port, ...env });
   const log = pino({ level: config.log.level, base: null }, { write });
   // most tests have nothing to keep
   const store = env['PARLANCE_DATA_DIR'] === undefined ? undefined : await openData(config, log);
