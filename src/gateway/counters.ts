@@ -9,7 +9,7 @@ import type { Counter, CounterStore, Refusal, Taken } from './store-ports.ts';
 export interface MemoryCounterOptions {
   /** Unix milliseconds. Default: one that never goes back, for rates, and the wall clock, for the ends of periods. */
   readonly now?: () => number;
-  /** How long a settled hold is known as settled. Default two minutes. */
+  /** How long, at least, a settled hold is known as settled. Default half a minute. */
   readonly rememberMs?: number;
 }
 
@@ -50,7 +50,7 @@ interface Found {
 }
 
 const NONE: readonly Promise<void>[] = [];
-const REMEMBER_MS = 120_000;
+const REMEMBER_MS = 30_000;
 /** Unused counters are looked for when there are twice as many as were left the last time, and at least so many. */
 const FEW = 1000;
 /** A budget that nobody uses is kept so long; then it is read from the records again. */
@@ -62,7 +62,11 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
   const wall = clock ?? Date.now;
   const states = new Map<string, State>();
   const holds = new Map<string, readonly Held[]>();
-  const settled = new Map<string, number>();
+  /** In two ages: to forget them one by one would cost more than to count them. */
+  let settled = new Set<string>();
+  let settledBefore = new Set<string>();
+  let turnedAt = now();
+  const isSettled = (holdId: string): boolean => settled.has(holdId) || settledBefore.has(holdId);
   const seeding = new Map<string, Promise<void>>();
   let load: ((counter: BudgetCounter) => Promise<bigint>) | undefined;
   let readable: Promise<void> | undefined;
@@ -108,7 +112,7 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
   };
 
   const takeNow = (holdId: string, wanted: readonly Wanted[]): Taken => {
-    if (holds.has(holdId) || settled.has(holdId)) throw new Error(`the hold ${holdId} was taken before`);
+    if (holds.has(holdId) || isSettled(holdId)) throw new Error(`the hold ${holdId} was taken before`);
     const at = now();
     const onTheWall = wall();
     const found = wanted.map((one): Found => ({ one, state: stateFor(one.id, one.counter) }));
@@ -125,11 +129,11 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
   };
 
   const settleNow = (holdId: string, used: readonly Wanted[]): void => {
-    if (settled.has(holdId)) return;
+    if (isSettled(holdId)) return;
     const at = now();
     const held = holds.get(holdId);
     holds.delete(holdId);
-    settled.set(holdId, at);
+    settled.add(holdId);
     forgetSettled(at);
     for (const one of held ?? []) {
       release(one, used.find(({ id }) => id === one.id)?.amount);
@@ -142,10 +146,10 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
     }
   };
   const forgetSettled = (at: number): void => {
-    for (const [id, when] of settled) {
-      if (when + rememberMs > at) return;
-      settled.delete(id);
-    }
+    if (at - turnedAt < rememberMs) return;
+    settledBefore = settled;
+    settled = new Set();
+    turnedAt = at;
   };
 
   return {
@@ -177,6 +181,7 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
       states.clear();
       holds.clear();
       settled.clear();
+      settledBefore.clear();
     },
   };
 }
