@@ -79,13 +79,18 @@ export function createAdmission(atFirst: AdmissionSettings, shared?: SharedPlace
     }, ASK_AGAIN_MS).unref();
   };
 
-  const take = async (call: Call): Promise<() => void> => {
-    while (shared && isFull()) {
+  /** A place that is free, or none to be had at the moment. */
+  const untilThereIsOne = async (places: SharedPlaces): Promise<void> => {
+    while (isFull()) {
       // what came may be gone to others who asked for it as well
-      if ((await askForMore(shared)) > 0) continue;
-      askAgain(shared);
-      break;
+      if ((await askForMore(places)) > 0) continue;
+      askAgain(places);
+      return;
     }
+  };
+
+  const take = async (call: Call): Promise<() => void> => {
+    if (shared && isFull()) await untilThereIsOne(shared);
     if (isFull()) {
       if ((await line.wait([EVERYBODY], maxWaitMs, call.signal)) === undefined) throw tooMany(running);
       called--;

@@ -42,7 +42,8 @@ export function createPlaces<T extends Tenant>(atFirst: number, tenants: () => r
 
   return {
     async more(tenant) {
-      if (free() <= 0) await Promise.all(tenants().map((other) => (other === tenant ? undefined : collect(other))));
+      const others = tenants().filter((one) => one !== tenant);
+      if (free() <= 0) await Promise.all(others.map(collect));
       return give(tenant);
     },
     leave(tenant) {
