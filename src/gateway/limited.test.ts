@@ -253,6 +253,41 @@ test('limited: a shared call is charged to the one whose call it was, once', asy
   assert.deepEqual(await world.left('budget', BUDGET, 10n * WORST), { remaining: 10n * WORST - ACTUAL, held: 0n });
 });
 
+test('limited: a shared call whose first client leaves is charged to that one all the same, once, when it ends', async () => {
+  const gate = Promise.withResolvers<void>();
+  const world = worldOf({
+    share: true,
+    cache: true,
+    key: keyWith({ budgets: total(10n * WORST), limits: { concurrent: 10 } }),
+    targets: {
+      a: async (call) => {
+        await gate.promise;
+        return whole()(call);
+      },
+    },
+  });
+  const leaving = new AbortController();
+  const body = { temperature: 0, seed: 1 };
+  const first = world.handler(world.callOf(body, leaving.signal));
+  await new Promise(setImmediate);
+  const others = Promise.all([world.ask(body), world.ask(body)]);
+  await new Promise(setImmediate);
+  leaving.abort(new GatewayError('cancelled', 'gone'));
+  await assert.rejects(first);
+  assert.deepEqual(world.records, [], 'it goes on for the others');
+  gate.resolve();
+  await others;
+  await new Promise(setImmediate);
+  assert.equal(world.seen.length, 1);
+  assert.deepEqual(world.records.map(({ requestId, cache, costNanos, outcome }) => [requestId, cache, costNanos, outcome]).toSorted(), [
+    ['req_1', 'miss', ACTUAL, 'ok'],
+    ['req_2', 'shared', 0n, 'ok'],
+    ['req_3', 'shared', 0n, 'ok'],
+  ]);
+  assert.deepEqual(await world.left('budget', BUDGET, 10n * WORST), { remaining: 10n * WORST - ACTUAL, held: 0n });
+  assert.equal((await world.left('concurrent', 'key/key_1/concurrent', 10)).remaining, 10n);
+});
+
 test('limited: a second target beside a slow one is held for as well', async () => {
   const hedging = { policy: { hedge: true }, targets: { a: whole(), b: whole() } };
   const world = worldOf({ ...hedging, key: keyWith({ budgets: total(2n * WORST - 1n) }) });
