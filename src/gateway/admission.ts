@@ -79,18 +79,14 @@ export function createAdmission(atFirst: AdmissionSettings, shared?: SharedPlace
     }, ASK_AGAIN_MS).unref();
   };
 
-  /** A place that is free, or none to be had at the moment. */
-  const untilThereIsOne = async (places: SharedPlaces): Promise<void> => {
-    while (isFull()) {
-      // what came may be gone to others who asked for it as well
-      if ((await askForMore(places)) > 0) continue;
-      askAgain(places);
-      return;
-    }
-  };
-
   const take = async (call: Call): Promise<() => void> => {
-    if (shared && isFull()) await untilThereIsOne(shared);
+    for (;;) {
+      if (!shared || !isFull()) break;
+      // those that came may be taken already, by others who asked for the same ones
+      if ((await askForMore(shared)) > 0) continue;
+      askAgain(shared);
+      break;
+    }
     if (isFull()) {
       if ((await line.wait([EVERYBODY], maxWaitMs, call.signal)) === undefined) throw tooMany(running);
       called--;
