@@ -18,6 +18,9 @@ test('a configuration arrives as it was, with every provider and every secret, a
     ...of.providers.map(({ key }) => key?.reveal()),
   ];
   assert.deepEqual(revealed(arrived), revealed(config));
+  const plain = (of: typeof config) => of.providers.map(({ key: _, ...rest }) => rest);
+  assert.ok(config.providers.some(({ rules }) => rules.some(({ match }) => match instanceof RegExp)));
+  assert.deepEqual(plain(arrived), plain(config));
   assert.equal(JSON.stringify(arrived), JSON.stringify(config));
   assert.ok(!JSON.stringify(arrived).includes('secret of'));
   assert.ok(Object.isFrozen(arrived) && Object.isFrozen(arrived.providers[0]?.timeouts));

@@ -24,6 +24,8 @@ function mapped(value: unknown, replace: (value: object) => object | undefined):
   if (typeof value !== 'object' || value === null) return value;
   const other = replace(value);
   if (other) return Object.freeze(other);
+  // patterns go as they are
+  if (value instanceof RegExp) return value;
   if (Array.isArray(value)) return Object.freeze(value.map((one) => mapped(one, replace)));
   return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, one]) => [name, mapped(one, replace)])));
 }
