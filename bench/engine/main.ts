@@ -3,7 +3,9 @@
  * BENCH_CASES and BENCH_WITHOUT choose cases by their names, BENCH_THREADS is two without it, BENCH_TOKENS are generated
  * at most by each stream, and BENCH_BUSY=1 measures at once, whoever else uses the machine.
  */
-import { loadavg } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { undisturbed } from '../lib/proc.ts';
 import type { Undisturbed } from '../lib/proc.ts';
 import { machine, readOptions, versionOf, writeResults } from '../lib/report.ts';
@@ -46,7 +48,7 @@ async function arrivals(candidates: readonly [Bare, ...Candidate[]]): Promise<Re
   const [{ endTokens }, ...others] = candidates;
   const pids = candidates.flatMap((candidate) => candidate.pids());
   const all: Record<string, Arrival[]> = {};
-  if (options.quick || some !== undefined) return all;
+  if (options.quick || some !== undefined || !patient) return all;
   for (let round = 0; round < rounds; round++) {
     for (const { name, served } of round % 2 === 0 ? others : others.toReversed()) {
       if (!served) continue;
@@ -77,6 +79,7 @@ async function measureAll(candidates: readonly [Bare, ...Candidate[]]): Promise<
       const turn = [...candidates.slice(round % candidates.length), ...candidates.slice(0, round % candidates.length)];
       for (const one of turn) result.measured[one.name]?.push(await measure(one, result.case, most));
     }
+    writeFileSync(join(tmpdir(), 'parlance-bench-engine.json'), JSON.stringify(results));
     process.stderr.write(`round ${round + 1} of ${rounds}\n`);
   }
   return results;
@@ -84,7 +87,7 @@ async function measureAll(candidates: readonly [Bare, ...Candidate[]]): Promise<
 
 const facts = machine();
 const cold: ColdStart[] = [];
-for (let at = 0; at < (some === undefined ? coldStarts : 0); at++) cold.push(await coldStart());
+for (let at = 0; at < (some === undefined && (patient || options.quick) ? coldStarts : 0); at++) cold.push(await coldStart());
 const candidates = await startAll();
 const results = await measureAll(candidates);
 const came = await arrivals(candidates);
