@@ -127,8 +127,8 @@ describe('ledger: crashes', { concurrency: 2 }, () => {
   );
 
   for (const heard of [true, false]) {
-    const when = heard ? 'that answered while Redis was away' : 'while it waits for a Redis that says nothing';
-    test(`a process that is killed ${when} has charged what it wrote down, once`, { skip: redisIsMissing }, async () => {
+    const what = heard ? 'answered while Redis was away' : 'waits for a Redis that says nothing';
+    test(`a process that ${what}, and is killed, has charged what it wrote down, once`, { skip: redisIsMissing }, async () => {
       await using redis = await startRedis();
       await using ledger = await startLedger({
         redis: redis.url,
