@@ -2,12 +2,12 @@
 import type { Logger } from 'pino';
 import { afterRestart, refuseLive } from './config/live.ts';
 import type { Config, RedisSettings } from './config/settings.ts';
+import { openMetricsAside, startManager, urlOf } from './compose-parts.ts';
 import { createAdmission } from './gateway/admission.ts';
 import type { SharedPlaces } from './gateway/admission.ts';
 import { createAttempts } from './gateway/attempts.ts';
 import { createAdministration } from './gateway/administration.ts';
 import { createDirectory } from './gateway/directory.ts';
-import { ensureDefaultProject } from './gateway/first-start.ts';
 import { createHealthBook, DEFAULT_BREAKER } from './gateway/health.ts';
 import type { BreakerSettings } from './gateway/health.ts';
 import { startRetention } from './gateway/retention.ts';
@@ -15,18 +15,12 @@ import { createLine } from './gateway/line.ts';
 import type { HealthBus } from './gateway/ports.ts';
 import type { CounterStore, Store } from './gateway/store-ports.ts';
 import { createProber } from './gateway/prober.ts';
-import { verifyChecksum } from './providers/llama/builtin.ts';
-import { startEngine } from './providers/llama/engine-process.ts';
-import { createEngineManager } from './providers/llama/manager.ts';
 import type { EngineManager } from './providers/llama/manager.ts';
 import { createHttp } from './providers/http.ts';
 import { createImageFetcher } from './providers/image-fetcher.ts';
 import { changedProviders, createRuntime } from './runtime.ts';
 import type { Lasting } from './runtime.ts';
 import { openLedger } from './open-ledger.ts';
-import { createMetricsServer } from './server/metrics-server.ts';
-import type { MetricsServer } from './server/metrics-server.ts';
-import type { ReadableMetrics } from './server/parts.ts';
 import { createServer } from './server/server.ts';
 import { createLogger } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -234,54 +228,8 @@ function breakerOf({ routing: { breaker, probeMs } }: Config): BreakerSettings {
   return { ...DEFAULT_BREAKER, ...breaker, probeMs };
 }
 
-/**
- * What is kept, opened and up to date; undefined where the configuration says that nothing is. Rejects with an `Error` for people
- * where it cannot be opened. Loaded only where it is used.
- */
-export async function openData({ data }: Config, log: Logger): Promise<Store | undefined> {
-  if (!data) return undefined;
-  const { openStore } = await import('./store/open.ts');
-  const store = await openStore({ url: data.url?.reveal(), dir: data.dir, log });
-  try {
-    await ensureDefaultProject(store.accounts, Date.now);
-    return store;
-  } catch (cause) {
-    await store.close();
-    throw cause;
-  }
-}
-
 /** Loaded only where it is used. */
 async function openHealthBus({ url, prefix }: RedisSettings, log: Logger): Promise<HealthBus> {
   const { createRedisHealthBus } = await import('./store/redis/health-bus.ts');
   return createRedisHealthBus({ url: url.reveal(), prefix, log });
-}
-
-function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-/** The engines of this process. */
-export function startManager({ engine }: Config, log: Logger): EngineManager {
-  return createEngineManager({
-    settings: engine,
-    log,
-    start: startEngine,
-    verify: async (model, signal) => {
-      if (model.sha256 !== undefined) await verifyChecksum(model.path, model.sha256, signal);
-    },
-  });
-}
-
-/** The metrics' own server, where they have one. Rejects where its address cannot be had. */
-export async function openMetricsAside(
-  metrics: ReadableMetrics | undefined,
-  log: Logger,
-): Promise<{ readonly server: MetricsServer; readonly url: string } | undefined> {
-  const port = metrics?.settings.port;
-  if (!metrics || port === undefined) return undefined;
-  const server = createMetricsServer(metrics, log);
-  const url = `${urlOf(await server.listen(port))}/metrics`;
-  log.info({ url }, 'metrics');
-  return { server, url };
 }

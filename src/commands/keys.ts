@@ -1,6 +1,6 @@
 /** `parlance keys`: makes, lists, rotates and revokes keys in the database itself; a server that runs on it knows within a second. */
 import { userInfo } from 'node:os';
-import { openData } from '../compose-root.ts';
+import { openData } from '../compose-parts.ts';
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config/settings.ts';
 import type { Role } from '../core/call.ts';

@@ -1,5 +1,5 @@
 /** `parlance serve`: the server, until it is told to end. */
-import { openData, startServer } from '../compose-root.ts';
+import { openData } from '../compose-parts.ts';
 import type { Applied } from '../compose-root.ts';
 import type { Logger } from 'pino';
 import { ConfigError, loadConfig } from '../config.ts';
@@ -80,6 +80,8 @@ async function startServed({ config, store, log }: Starting): Promise<Served> {
     const { startWorkers } = await import('../workers/start.ts');
     return startWorkers({ config, version, store, log });
   }
+  // loaded where it is used: the process above several workers has no use for most of it
+  const { startServer } = await import('../compose-root.ts');
   const server = await startServer({ config, version, store, log });
   const restart = (): Promise<never> =>
     Promise.reject(new Error('One process cannot take its own place: that needs workers of 2 or more.'));

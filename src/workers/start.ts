@@ -1,6 +1,6 @@
 /** The process above the workers: it has what there is only once, and serves no requests itself. */
 import type { Logger } from 'pino';
-import { openMetricsAside, startManager } from '../compose-root.ts';
+import { openMetricsAside, startManager } from '../compose-parts.ts';
 import type { Applied } from '../compose-root.ts';
 import { afterRestart, refuseLive } from '../config/live.ts';
 import type { Config } from '../config/settings.ts';
