@@ -50,6 +50,11 @@ const cases: readonly (readonly [file: string, specifier: string, allowed: boole
   ['src/config/j.ts', '../server/server.ts', false],
   ['src/commands/k.ts', '../compose-root.ts', true],
   ['src/commands/k.ts', '../main.ts', false],
+  ['src/commands/k.ts', '../workers/start.ts', true],
+  ['src/gateway/f.ts', '../workers/peer.ts', false],
+  ['src/server/routes/i.ts', '../../workers/peer.ts', false],
+  ['src/store/h.ts', '../compose-parts.ts', false],
+  ['src/workers/m.ts', '../compose-root.ts', true],
   ['src/core/l.test.ts', '../server/server.ts', true],
 ];
 
