@@ -197,6 +197,8 @@ async function timedStreams({ connections, each, within }: Extract<How, { kind: 
 
 /** Streams that are begun at the same time, at most. */
 const BEGINNING = 50;
+/** Until all of them have begun. */
+const OPENING_MS = 60_000;
 
 async function heldStreams({ count }: Extract<How, { kind: 'held' }>): Promise<void> {
   let next = 0;
@@ -222,7 +224,9 @@ async function heldStreams({ count }: Extract<How, { kind: 'held' }>): Promise<v
       });
     }
   };
-  await Promise.all(Array.from({ length: BEGINNING }, one));
+  const all = Promise.all(Array.from({ length: BEGINNING }, one)).then(() => true);
+  const whole = await Promise.race([all, after(OPENING_MS).then(() => false)]);
+  if (!whole) noteFailure(`${count - answered} had not begun after ${OPENING_MS / 1000} s`);
 }
 
 const startedAt = clock();
