@@ -8,7 +8,7 @@ import type { Schema } from '../schema.ts';
 import { openConnection } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { sqliteDialect } from './dialect.ts';
-import { startConnection } from './thread.ts';
+import { startConnection, whenAsked } from './thread.ts';
 import type { ConnectionThread } from './thread.ts';
 
 export const SQLITE_FILE = 'parlance.db';
@@ -83,8 +83,8 @@ async function connect(
   const writer = await startConnection({ file, waitMs: WAIT_MS, write: true });
   try {
     await writer.exec(OPTIMIZE);
-    // readers of a WAL file wait for nobody
-    const reader = await startConnection({ file, waitMs: 100, write: false });
+    // readers of a WAL file wait for nobody; a thread takes 20 MB, and many a server is never asked for a report
+    const reader = whenAsked(() => startConnection({ file, waitMs: 100, write: false }));
     return { writer, reader, near: openConnection({ file, waitMs: 100, write: false }) };
   } catch (error) {
     await writer.close();

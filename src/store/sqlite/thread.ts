@@ -24,11 +24,49 @@ export interface ConnectionThread {
   close(): Promise<void>;
 }
 
+const CLOSED = 'The connection to the SQLite file is closed.';
+/** As the process itself does: without the cache each thread would keep a compiler of TypeScript in memory. */
+const BOOT = `
+  require('node:module').enableCompileCache();
+  import(require('node:worker_threads').workerData.program);
+`;
+/** Statements come and go in small numbers. */
+const YOUNG_MIB = 8;
+
+/** Opened when it is first asked something. */
+export function whenAsked(start: () => Promise<ConnectionThread>): ConnectionThread {
+  let started: Promise<ConnectionThread> | undefined;
+  let closed = false;
+  const thread = (): Promise<ConnectionThread> => {
+    if (closed) return Promise.reject(new Error(CLOSED));
+    started ??= start().catch((cause: unknown) => {
+      // the next one who asks tries again
+      started = undefined;
+      throw cause;
+    });
+    return started;
+  };
+  return {
+    run: async (sql, parameters) => (await thread()).run(sql, parameters),
+    exec: async (sql) => (await thread()).exec(sql),
+    rollback: async () => (await thread()).rollback(),
+    async close() {
+      closed = true;
+      await (await started)?.close();
+    },
+  };
+}
+
 /** Resolves when the connection is open. */
 export async function startConnection(options: ConnectionOptions): Promise<ConnectionThread> {
   const program = new URL(import.meta.url.endsWith('.ts') ? './thread-main.ts' : './thread-main.js', import.meta.url);
   // what the process was started with (a program on the command line, a debugger) is not for its threads
-  const worker = new Worker(program, { workerData: options, execArgv: [] });
+  const worker = new Worker(BOOT, {
+    eval: true,
+    workerData: { ...options, program: program.href },
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+  });
   const waiting: PromiseWithResolvers<StatementResult | undefined>[] = [];
   let ended: Error | undefined;
 
@@ -44,7 +82,7 @@ export async function startConnection(options: ConnectionOptions): Promise<Conne
     else asked?.reject(revived(answer.error));
   });
   worker.on('error', end);
-  worker.on('exit', () => end(new Error('The connection to the SQLite file is closed.')));
+  worker.on('exit', () => end(new Error(CLOSED)));
 
   const expect = (): Promise<StatementResult | undefined> => {
     if (ended) return Promise.reject(ended);
