@@ -28,6 +28,7 @@ export const SERVE: Page = {
   examples: [
     ['serve', 'on this machine, without a key'],
     ['serve --port 8080 --log-level debug', ''],
+    ['serve --workers auto', 'a process for each core; kill -USR2 replaces them one by one'],
   ],
 };
 
