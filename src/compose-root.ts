@@ -43,6 +43,8 @@ export interface Shared {
   /** Absent: they count together elsewhere. */
   readonly counters: CounterStore | undefined;
   readonly health: HealthBus;
+  /** How many serve, of how many. */
+  readonly workers: () => Readonly<Record<'serving' | 'of', number>> | undefined;
   readonly places: SharedPlaces;
   /** Records of usage of all of them are in the store when it resolves. */
   readonly flush: () => Promise<void>;
@@ -139,6 +141,7 @@ export async function startServer({
     log,
     version,
     current: () => runtime,
+    ...(shared ? { workers: shared.workers } : {}),
     ...(directory && administration ? { directory, administration } : {}),
     ...(store && directory && ledger
       ? { desk: { ...store, ...ledger, flush: shared?.flush ?? ledger.flush, directory, clock: Date.now } }

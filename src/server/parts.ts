@@ -46,6 +46,8 @@ export interface ReadableMetrics {
 export interface ServerParts {
   readonly log: Logger;
   readonly version: string;
+  /** How many processes serve together, of how many; absent where it is this one alone. */
+  readonly workers?: () => Readonly<Record<'serving' | 'of', number>> | undefined;
   /** What requests that begin now are served by. */
   current(): Service;
   /** The keys that are kept; absent: there are those of the configuration alone. */

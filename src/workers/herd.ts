@@ -23,6 +23,8 @@ export interface HerdParts {
   readonly now: () => number;
   /** How long a worker has to end what it works on. Asked each time. */
   readonly shutdownMs: () => number;
+  /** Is told how many serve, when that has changed. */
+  readonly changed?: (serving: number) => void;
   readonly times?: HerdTimes;
 }
 
@@ -53,7 +55,7 @@ const TIMES: HerdTimes = { stableMs: 1000, firstMs: 250, mostMs: 30_000, graceMs
 /** Starts in a row that fail while nobody serves, before it is given up. */
 const MOST_FAILURES = 5;
 
-export function createHerd({ size, start: launch, log, now, shutdownMs, times = TIMES }: HerdParts): Herd {
+export function createHerd({ size, start: launch, log, now, shutdownMs, changed, times = TIMES }: HerdParts): Herd {
   const serving = new Set<WorkerProcess>();
   const all = new Set<WorkerProcess>();
   /** Told to end. */
@@ -72,6 +74,7 @@ export function createHerd({ size, start: launch, log, now, shutdownMs, times = 
     const gone = worker.gone.then((words) => {
       all.delete(worker);
       const served = serving.delete(worker);
+      if (served) changed?.(serving.size);
       if (!served || closed || leaving.has(worker)) return;
       log.error({ worker: worker.name, pid: worker.pid, why: words }, 'a worker ended unexpectedly; another one takes its place');
       failures = now() - from < times.stableMs ? failures + 1 : 0;
@@ -86,6 +89,7 @@ export function createHerd({ size, start: launch, log, now, shutdownMs, times = 
     }
     from = now();
     if (all.has(worker)) serving.add(worker);
+    changed?.(serving.size);
     return worker;
   };
 
@@ -131,7 +135,9 @@ export function createHerd({ size, start: launch, log, now, shutdownMs, times = 
       const fresh = await begin();
       log.info({ worker: fresh.name, pid: fresh.pid, instead: old.name }, 'worker started');
       const spare = serving.has(old) ? old : fresh;
-      if (serving.size > size && serving.delete(spare)) await end(spare, true);
+      if (serving.size <= size || !serving.delete(spare)) continue;
+      changed?.(serving.size);
+      await end(spare, true);
     }
   };
 

@@ -30,24 +30,34 @@ export interface Brief {
   readonly hasCounters: boolean;
 }
 
+/** How many workers serve, of how many. */
+export interface Serving {
+  readonly serving: number;
+  readonly of: number;
+}
+
 enableCompileCache();
 // a terminal sends these to the whole group, a service manager to all processes; when to end is for the process above to say
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined);
 
-const link = createLink((batch) => {
-  // where the channel is closed this process is about to end: Node's cluster sees to that
-  if (process.connected) process.send?.(batch, undefined, undefined, () => undefined);
-});
-const here: { server?: RunningServer } = {};
+const link = createLink(
+  (batch) => {
+    // where the channel is closed this process is about to end: Node's cluster sees to that
+    if (process.connected) process.send?.(batch, undefined, undefined, () => undefined);
+  },
+  (message, cause) => peer.unsendable(message, cause),
+);
+const here: { server?: RunningServer; /** As packed: the latest, told before it could be applied. */ told?: unknown; workers?: Serving } =
+  {};
 let failed = (cause: unknown): void => {
   throw cause;
 };
-const running = (): RunningServer => {
-  if (!here.server) throw new Error('the worker does not serve yet');
-  return here.server;
-};
 const answers: Readonly<Record<string, Answerer>> = {
-  config: ([packed]) => running().apply(unpackConfig(packed)),
+  config: ([packed]) => {
+    if (here.server) here.server.apply(unpackConfig(packed));
+    else here.told = packed;
+  },
+  workers: ([serving]) => void (here.workers = serving as Serving),
   figures: () => here.server?.inside.figures(),
   load: () => here.server?.inside.load() ?? { running: 0, waiting: 0 },
   flush: () => here.server?.inside.flush(),
@@ -89,6 +99,7 @@ const server = await startServer({
     manager: remoteEngines(peer),
     counters: brief.hasCounters ? remoteCounters(peer, brief.by) : undefined,
     health,
+    workers: () => here.workers,
     places: { more: () => peer.call('places.more', []) as Promise<number> },
     flush: () => peer.call('flush', []) as Promise<void>,
     readiness: () => peer.call('readiness', []) as Promise<Readonly<Record<string, unknown>>>,
@@ -96,5 +107,5 @@ const server = await startServer({
   },
 }).catch(fail);
 here.server = server;
-server.apply(config);
+server.apply(here.told === undefined ? config : unpackConfig(here.told));
 peer.tell('worker.ready', [server.url]);

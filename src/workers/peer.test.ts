@@ -27,11 +27,18 @@ function pair(answers: Readonly<Record<string, Answerer>>): Pair {
     return value;
   };
   const failed = (cause: unknown): void => void failures.push(cause);
-  const there = createLink((batch) => {
-    batches.push(batch);
-    far.receive(copied(batch));
-  });
-  const back = createLink((batch) => near.receive(copied(batch)));
+  const there = createLink(
+    (batch) => {
+      const copy = copied(batch);
+      batches.push(batch);
+      far.receive(copy);
+    },
+    (message, cause) => near.unsendable(message, cause),
+  );
+  const back = createLink(
+    (batch) => near.receive(copied(batch)),
+    (message, cause) => far.unsendable(message, cause),
+  );
   const near = createPeer({ post: there.post, answers: {}, failed });
   const far: Peer = createPeer({ post: back.post, answers, failed });
   return { near, far, failures, batches };
@@ -207,4 +214,28 @@ test('peer: what is told arrives in its order among calls; what cannot be taken 
     failures.map((cause) => (cause as Error).message),
     ['nobody listens to unknown here', 'later'],
   );
+});
+
+test('peer: what is no plain data fails whoever asked with it, or for it, and nothing else', async () => {
+  const { near } = pair({
+    echo: ([value]) => value,
+    secret: () => () => undefined,
+    functions: async function* () {
+      yield 1;
+      yield () => undefined;
+    },
+  });
+  const [good, sent, asked] = await Promise.allSettled([
+    near.call('echo', [1]),
+    near.call('echo', [() => undefined]),
+    near.call('secret', []),
+  ]);
+  assert.equal(good?.status === 'fulfilled' && good.value, 1);
+  assert.ok(sent?.status === 'rejected' && /could not be cloned/.test(String(sent.reason)));
+  assert.ok(asked?.status === 'rejected' && /could not be cloned/.test(String(asked.reason)));
+  const items: unknown[] = [];
+  await assert.rejects(async () => {
+    for await (const item of await near.open('functions', [])) items.push(item);
+  }, /could not be cloned/);
+  assert.deepEqual(items, [1]);
 });

@@ -30,6 +30,10 @@ export interface Peer {
   /** Nobody waits for an answer. */
   tell(name: string, args: readonly unknown[]): void;
   receive(messages: readonly Message[]): void;
+  /** False once it is closed. */
+  isOpen(): boolean;
+  /** A message could not be sent: whoever waits for it hears why. Gives what is to be sent in its place, if anything. */
+  unsendable(message: Message, cause: unknown): Message | undefined;
   /** The other end is gone: what is open fails with the cause, what is being answered is cancelled. */
   close(cause: Error): void;
 }
@@ -211,6 +215,17 @@ export function createPeer({ post, answers, failed }: PeerOptions): Peer {
     },
     receive(messages) {
       for (const message of messages) receive(message);
+    },
+    isOpen: () => ended === undefined,
+    unsendable(message, cause) {
+      const [kind, id] = message;
+      if (kind === KIND.result || kind === KIND.item) {
+        answering.get(id)?.cancel(new Error('Its answer cannot be sent.'));
+        return [KIND.failure, id, failureOf(cause)];
+      }
+      if (kind === KIND.call) settle(id, (one) => fail(one, cause));
+      else failed(cause);
+      return undefined;
     },
     close(cause) {
       if (ended) return;

@@ -54,9 +54,12 @@ export function spawnWorker({ offer, failed, onLine }: SpawnOptions): SpawnedWor
   ready.promise.catch(() => undefined);
   let url: string | undefined;
 
-  const link = createLink((batch) => {
-    if (worker.isConnected()) worker.process.send?.(batch, undefined, undefined, () => undefined);
-  });
+  const link = createLink(
+    (batch) => {
+      if (worker.isConnected()) worker.process.send?.(batch, undefined, undefined, () => undefined);
+    },
+    (message, cause) => peer.unsendable(message, cause),
+  );
   const answers: Record<string, Answerer> = {
     'worker.ready': ([where]) => {
       url = where as string;

@@ -147,7 +147,16 @@ export async function startWorkers({ config: started, version, store, log, onLin
 
   const relay = createHealthRelay(now);
   const size = started.workers;
-  const herd = createHerd({ size, start: launch, log, now, shutdownMs: () => config.server.shutdownTimeoutMs });
+  const herd = createHerd({
+    size,
+    start: launch,
+    log,
+    now,
+    shutdownMs: () => config.server.shutdownTimeoutMs,
+    changed: (serving) => {
+      for (const { peer } of workers) peer.tell('workers', [{ serving, of: size }]);
+    },
+  });
   const closeParts = async (): Promise<void> => {
     await Promise.all([manager.close(), aside?.server.close()]);
     await journals?.close();
@@ -177,13 +186,21 @@ export async function startWorkers({ config: started, version, store, log, onLin
     async apply(next) {
       refuseLive(next, started);
       const packed = packConfig(partOf(next, size));
-      const [first, ...others] = workers;
       // what one of them refuses, all would
-      if (first) await first.peer.call('config', [packed]);
+      for (const { peer } of herd.serving() as readonly SpawnedWorker[]) {
+        try {
+          await peer.call('config', [packed]);
+          break;
+        } catch (cause) {
+          // of one that died meanwhile the next one says it
+          if (peer.isOpen()) throw cause;
+        }
+      }
       const before = config;
       config = next;
-      const taken = await Promise.allSettled(others.map((worker) => worker.peer.call('config', [packed])));
-      for (const [index, { status }] of taken.entries()) if (status === 'rejected') others[index]?.kill();
+      const all = [...workers];
+      const taken = await Promise.allSettled(all.map(({ peer }) => peer.call('config', [packed])));
+      for (const [index, { status }] of taken.entries()) if (status === 'rejected') all[index]?.kill();
       places.tune(next.routing.maxInFlight);
       log.level = next.log.level;
       for (const notice of next.notices) if (!before.notices.includes(notice)) log.warn(notice);

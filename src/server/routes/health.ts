@@ -3,7 +3,7 @@ import type { ServerParts } from '../parts.ts';
 import type { Route } from './route.ts';
 
 /** `GET /health`: the process lives. `GET /ready`: it can answer completions; 503 where it cannot, or is about to stop. */
-export function health({ version }: Pick<ServerParts, 'version'>, isDraining: () => boolean): readonly Route[] {
+export function health({ version, workers }: Pick<ServerParts, 'version' | 'workers'>, isDraining: () => boolean): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -11,7 +11,7 @@ export function health({ version }: Pick<ServerParts, 'version'>, isDraining: ()
       access: 'open',
       level: 'debug',
       handle: async (exchange) =>
-        answer(exchange, exchange.service.server, { status: 200, body: JSON.stringify({ status: 'ok', version }) }),
+        answer(exchange, exchange.service.server, { status: 200, body: JSON.stringify({ status: 'ok', version, workers: workers?.() }) }),
     },
     {
       method: 'GET',
