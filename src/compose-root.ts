@@ -118,6 +118,8 @@ export async function startServer({
       outageMs: started.data?.outageMs ?? 0,
       failed: (cause) => log.error({ err: cause }, 'the database does not answer: keys that are known go on to work for a while'),
     });
+  // from now on it knows the version under which others know keys, should the database be away when the first request comes
+  if (shared) await directory?.modelLimits();
   const administration =
     store && directory && createAdministration({ accounts: store.accounts, clock: () => Date.now(), changed: directory.changed });
   const ledger = store && (await openLedger(started, { store, log, now, counters: shared?.counters }));

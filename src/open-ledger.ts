@@ -28,10 +28,10 @@ export interface OpenLedger extends Ledger {
 }
 
 /** Loads what it needs of the storage. Throws what the file system throws where a journal cannot be made. */
-export async function openLedger({ data, redis }: Config, { store, log, now, counters: given }: LedgerParts): Promise<OpenLedger> {
+export async function openLedger({ data, redis, workers }: Config, { store, log, now, counters: given }: LedgerParts): Promise<OpenLedger> {
   if (!data) throw new Error('a store without a place for its journal');
   const { createUsageWriter } = await import('./store/journal/usage-writer.ts');
-  const counters = given ?? (await openCounters(redis, log));
+  const counters = given ?? (await openCounters({ redis, workers }, log));
   const { lasting } = counters;
   const writer = createUsageWriter({ store: store.usage, dir: data.dir, log, lasting });
   const flush = async (): Promise<void> => {
@@ -66,9 +66,15 @@ export async function openLedger({ data, redis }: Config, { store, log, now, cou
   };
 }
 
-async function openCounters(redis: Config['redis'], log: Logger): Promise<CounterStore> {
+async function openCounters({ redis, workers }: Pick<Config, 'redis' | 'workers'>, log: Logger): Promise<CounterStore> {
   if (!redis) return memoryCounters();
   const { redisCounters } = await import('./store/redis/counters.ts');
   const { url, prefix, whenDown, allowance } = redis;
-  return redisCounters({ url: url.reveal(), prefix, log, whenDown: whenDown === 'refuse' ? 'refuse' : { allow: allowance } });
+  return redisCounters({
+    url: url.reveal(),
+    prefix,
+    log,
+    least: workers,
+    whenDown: whenDown === 'refuse' ? 'refuse' : { allow: allowance },
+  });
 }

@@ -12,6 +12,7 @@ import { createFigures } from './figures.ts';
 import { createHealthRelay } from './health-relay.ts';
 import { createHerd } from './herd.ts';
 import { openJournals } from './journals.ts';
+import { createKnownAccounts } from './known-accounts.ts';
 import { createLeases } from './leases.ts';
 import type { Brief } from './main.ts';
 import { offerTo } from './offer.ts';
@@ -53,7 +54,8 @@ const ANSWER_MS = 1000;
 /** What it may take to write down what it has. */
 const FLUSH_MS = 3000;
 
-export async function startWorkers({ config: started, version, store, log, onLine }: WorkersOptions): Promise<RunningWorkers> {
+export async function startWorkers({ config: started, version, store: opened, log, onLine }: WorkersOptions): Promise<RunningWorkers> {
+  const store = opened && { ...opened, accounts: createKnownAccounts(opened.accounts) };
   const now = (): number => performance.now();
   let config = started;
   const manager = startManager(started, log);

@@ -26,6 +26,8 @@ export interface RedisCounterOptions {
   readonly whenDown: 'refuse' | { readonly allow: number };
   /** Redis is away where it says nothing for so long. Default 200. */
   readonly timeoutMs?: number;
+  /** So many processes at least count together: those of this server. Default 1. */
+  readonly least?: number;
   /** Holds of a process that died come back after so long at most. Default 15,000. */
   readonly leaseMs?: number;
   /** A settled hold is known as settled for so long. Default 15 minutes. */
@@ -70,7 +72,7 @@ const TOLD_AT_ONCE = 50;
 const REMEMBER_HERE_MS = 120_000;
 
 export function redisCounters(options: RedisCounterOptions): CounterStore {
-  const { url, prefix, log, whenDown, timeoutMs = 200, leaseMs = 15_000, rememberMs = 900_000, now } = options;
+  const { url, prefix, log, whenDown, timeoutMs = 200, least = 1, leaseMs = 15_000, rememberMs = 900_000, now } = options;
   const me = randomUUID();
   const base = `{${prefix}counters}:`;
   const lease = `${base}lease`;
@@ -81,7 +83,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
   let load: ((counter: BudgetCounter) => Promise<bigint>) | undefined;
   let readable: Promise<void> | undefined;
   let clockAhead = 0;
-  let processes = 1;
+  let processes = least;
   let away = false;
   let closed = false;
   let local: Allowance | undefined;
@@ -206,7 +208,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
 
   const beat = async (forMs: number): Promise<void> => {
     const [alive] = await run(SCRIPTS.beat, [lease], [given(), base, me, String(forMs)]);
-    processes = Math.max(1, Number(alive));
+    processes = Math.max(least, Number(alive));
   };
 
   // when it is away, and when it is back
