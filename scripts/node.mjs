@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { constants } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 export const NODE_MAJOR = 24;
@@ -66,15 +66,24 @@ export function programArgs(program, args) {
 }
 
 /**
+ * Where Node keeps what it has compiled, from the first module on: a start takes a third of the time, and the compiler of TypeScript
+ * (20 MB) is not even loaded. The folder is the one that Node itself takes where a program asks for it.
+ */
+function withCompileCache(env) {
+  return { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...env };
+}
+
+/**
  * Runs `node` with the arguments in this process's place: it gets the terminal and the signals, and this process ends with its exit code.
  * A Node that can (22.15 and newer, not on Windows) hands its process over; otherwise a child is started and signals are passed on.
  */
 export function becomeNode(node, args) {
+  const env = withCompileCache(process.env);
   if (typeof process.execve === 'function' && process.platform !== 'win32') {
-    process.execve(node, [node, ...args], process.env);
+    process.execve(node, [node, ...args], env);
   }
   const parent = process.ppid;
-  const child = spawn(node, args, { stdio: 'inherit' });
+  const child = spawn(node, args, { stdio: 'inherit', env });
   // Ctrl-C in a terminal reaches the child without us; passed on as well, it would count as pressed twice.
   const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

@@ -23,8 +23,12 @@ import type { Lasting } from './runtime.ts';
 import { openLedger } from './open-ledger.ts';
 import { createServer } from './server/server.ts';
 import { createLogger } from './telemetry/log.ts';
+import { giveBackMemory } from './telemetry/memory.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import type { Snapshot } from './telemetry/together.ts';
+
+/** What starting needed is not needed so long after it. */
+const SETTLED_MS = 2000;
 
 export interface StartOptions {
   readonly config: Config;
@@ -157,6 +161,8 @@ export async function startServer({
       throw cause;
     }),
   );
+  // where there is load already, V8 knows best what it needs
+  const settled = setTimeout(() => admission.running() === 0 && giveBackMemory(), SETTLED_MS).unref();
   const prober = createProber({
     health,
     find: (id) => runtime.target(id),
@@ -218,6 +224,7 @@ export async function startServer({
       try {
         await server.close(deadlineMs, linger);
       } finally {
+        clearTimeout(settled);
         prober.close();
         runtime.retire();
         await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close(), directory?.close()]);
