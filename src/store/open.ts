@@ -6,8 +6,6 @@ import { createCompletionStore } from './completions.ts';
 import type { Database, StoreLog } from './database.ts';
 import { MIGRATIONS } from './migrations/all.ts';
 import { migrate } from './migrations/migrate.ts';
-import { openPostgres } from './postgres/open.ts';
-import { openSqlite } from './sqlite/open.ts';
 import { createUsageStore } from './usage.ts';
 
 export interface StoreOptions {
@@ -51,7 +49,8 @@ export async function openStore({ url, dir, log }: StoreOptions): Promise<Store>
 
 /** The database as it is, without a look at its schema. */
 export async function openDatabase({ url, dir, log }: StoreOptions): Promise<Database> {
-  if (url === undefined || url === '') return openSqlite(dir);
-  if (/^postgres(ql)?:\/\//i.test(url)) return openPostgres(url, log);
+  // each is loaded only where it is used
+  if (url === undefined || url === '') return (await import('./sqlite/open.ts')).openSqlite(dir);
+  if (/^postgres(ql)?:\/\//i.test(url)) return (await import('./postgres/open.ts')).openPostgres(url, log);
   throw new Error('The URL of the database must begin with postgres:// or postgresql://; without one, SQLite is used.');
 }
