@@ -67,6 +67,7 @@ export function createAuthenticator({ keys, requireKey, directory, clock }: Auth
   return (asking) => {
     const key = presentedKey(asking.headers);
     if (key === undefined) return requireKey ? NO_KEY() : LOCAL;
+    if (known.length === 0 && !directory) return stranger();
     const hash = hashOf(key);
     const fixed = configured(hash);
     if (fixed) return fixed;
