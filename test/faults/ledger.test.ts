@@ -103,8 +103,12 @@ async function together(options: LedgerOptions, processes: number, t: TestContex
 
 test('ledger: 200 at once against what fits 50, on one process with SQLite', (t) => together({}, 1, t));
 
-test('ledger: 200 at once against what fits 50, on three workers with SQLite', (t) =>
-  together({ env: { PARLANCE_WORKERS: '3' } }, 1, t));
+test('ledger: 200 at once against what fits 50, on three workers with SQLite', (t) => together({ env: { PARLANCE_WORKERS: '3' } }, 1, t));
+
+test('ledger: 200 at once against what fits 50, on two workers that count in Redis', { skip: redisIsMissing }, async (t) => {
+  await using redis = await startRedis();
+  await together({ redis: redis.url, env: { PARLANCE_WORKERS: '2' } }, 1, t);
+});
 
 test(
   'ledger: 200 at once against what fits 50, on three processes with Postgres and Redis',
