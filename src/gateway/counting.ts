@@ -7,7 +7,7 @@ export type RateCounter = Extract<Counter, { kind: 'rate' }>;
 /** Rates and places are counted in numbers that stay exact. */
 const MOST_COUNTED = BigInt(Number.MAX_SAFE_INTEGER) / 4n;
 /** A thousand million dollars: far from what 64 bits hold, however many are added. */
-const MOST_MONEY = 10n ** 18n;
+export const MOST_MONEY = 10n ** 18n;
 /** For what waits for others to end: nobody knows when they do. */
 const TRY_AGAIN_MS = 1000;
 
@@ -28,7 +28,10 @@ function idOf(counter: Counter): string {
   return `${counter.kind === 'rate' ? 'r' : 'c'}:${counter.key}`;
 }
 
-/** A take with its counter's id and its amount as it is counted; a counter that is named twice is one, under the lower limit. */
+/**
+ * A take with its counter's id and its amount as it is counted; a counter that is named twice is one, under the lower limit. More
+ * than can be counted is the most that can be: no budget has as much.
+ */
 export interface Wanted {
   readonly id: string;
   readonly counter: Counter;
@@ -38,9 +41,10 @@ export interface Wanted {
 
 export function wantedOf(takes: readonly Take[]): readonly Wanted[] {
   const wanted: Wanted[] = [];
-  for (const { counter, amount, ahead = 0n } of takes) {
+  for (const { counter, amount: asked, ahead = 0n } of takes) {
+    if (asked < 0n) throw new RangeError(`${counter.kind} ${counter.key}: ${asked} cannot be taken`);
     const most = counter.kind === 'budget' ? MOST_MONEY : MOST_COUNTED;
-    if (amount < 0n || amount > most) throw new RangeError(`${counter.kind} ${counter.key}: ${amount} cannot be taken`);
+    const amount = asked < most ? asked : most;
     const id = counterId(counter);
     const index = wanted.findIndex((one) => one.id === id);
     const before = wanted[index];

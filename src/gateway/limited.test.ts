@@ -4,7 +4,7 @@ import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
 import { estimatePrompt } from './money.ts';
 import type { Chat } from './limited-testing.ts';
-import { END, endUserWith, keyWith, NOON, projectWith, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
+import { END, endUserWith, keyWith, NOON, PRICE, projectWith, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
 
 /** What the worst case of the standard request costs: its prompt at 1000 nano-dollars a token, and 100 tokens at 2000. */
 const worstOf = (made: ReturnType<typeof worldOf>, tokens = 100): bigint =>
@@ -98,6 +98,35 @@ test('limited: a request whose worst case does not fit is refused with the numbe
   assert.equal(fits.call.trace.maxTokens, undefined);
   const over = await refusal(world.ask({ max_tokens: 101 }));
   assert.equal(over.type, 'insufficient_quota');
+});
+
+test('limited: what a request names may cost more than can be counted, and is refused all the same', async () => {
+  const most = Number.MAX_SAFE_INTEGER;
+  const world = worldOf({ key: keyWith({ budgets: total(5n * WORST), limits: { tokensPerMinute: most } }) });
+  const error = await refusal(world.ask({ max_tokens: most }));
+  assert.equal(error.kind, 'insufficient_quota');
+  assert.match(error.message, /may cost \$18014398509\.\d+\. It would fit with max_tokens: \d{3}\./);
+  const free = worldOf({ key: keyWith({ limits: { tokensPerMinute: most } }) });
+  await free.ask({ max_tokens: most });
+  assert.equal(free.records.length, 1);
+});
+
+test('limited: usage and prices beyond all measure are charged, recorded, and nothing stays held', async () => {
+  for (const [usage, pricing] of [
+    [usageOf(1e15, 9e15), PRICE],
+    [usageOf(10, 1e12), { input: 1, output: 1_000_000 }],
+  ] as const) {
+    const world = worldOf({
+      key: keyWith({ budgets: total(10n ** 18n), limits: { concurrent: 1, tokensPerMinute: 1e9 } }),
+      targets: { a: whole(usage) },
+      card: { pricing },
+    });
+    await world.ask();
+    assert.deepEqual(world.problems, []);
+    assert.equal(world.records.length, 1);
+    assert.deepEqual(await world.left('budget', BUDGET, 10n ** 18n), { remaining: 10n ** 18n - world.spent(), held: 0n });
+    assert.deepEqual(await world.left('concurrent', 'key/key_1/concurrent', 1), { remaining: 1n, held: undefined });
+  }
 });
 
 test('limited: where configured so, max_tokens is lowered to what fits', async () => {

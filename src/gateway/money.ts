@@ -5,6 +5,7 @@
 import type { Prices, Pricing } from '../core/call.ts';
 import type { Usage } from '../core/chat.ts';
 import type { BudgetPeriod } from './accounts.ts';
+import { MOST_MONEY } from './counting.ts';
 import type { PromptEstimate } from './prompt-estimate.ts';
 
 export { estimatePrompt, estimatePromptTokens } from './prompt-estimate.ts';
@@ -58,7 +59,7 @@ const MOST_REPORTED = 1_000_000;
 /**
  * What an attempt is charged. What the provider says that it charged is right, but where the administrator has set a price;
  * a reported 0 says nothing, since there are servers that write it and charge all the same. Else it is the cost by our prices,
- * without what no price is known for.
+ * without what no price is known for, and no more than a counter counts at once.
  */
 export function chargedFor(usage: Usage, pricing: Pricing | undefined): Cost {
   const { reportedCost = 0 } = usage;
@@ -68,7 +69,10 @@ export function chargedFor(usage: Usage, pricing: Pricing | undefined): Cost {
   const ran = runsOf(usage);
   if (usage.promptTokens + usage.completionTokens === 0 && ran.length === 0) return { nanos: 0n, known: true };
   const cost = costOf(usage, pricing);
-  return { nanos: cost ?? 0n, known: cost !== undefined && ran.every(([tool]) => hasFee(pricing, tool)) };
+  return {
+    nanos: cost === undefined || cost < MOST_MONEY ? (cost ?? 0n) : MOST_MONEY,
+    known: cost !== undefined && ran.every(([tool]) => hasFee(pricing, tool)),
+  };
 }
 
 function runsOf({ providerTools }: Usage): readonly (readonly [string, number])[] {
