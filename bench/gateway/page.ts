@@ -12,6 +12,8 @@ import { tablesOf } from './tables.ts';
 const BEGIN = '<!-- gateway -->';
 const END = '<!-- /gateway -->';
 const FILE = 'docs/performance.md';
+/** Above this before the start, the machine was not quiet. */
+const BUSY_LOAD = 0.5;
 
 function sectionOf(results: Results): string {
   const { machine, versions, plan, load, notes, seconds } = results;
@@ -20,6 +22,7 @@ function sectionOf(results: Results): string {
     `Measured on ${machine.date}, commit ${machine.commit}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node.js ${machine.node.slice(1)}, ${others.join(', ')}.`,
     `${plan.rounds} rounds, ${plan.seconds} s each, ${Math.round(seconds / 60)} minutes in all. The load of the machine was ${figure(load.before)} before and ${figure(load.after)} after;`,
     `${figure(load.busyCores)} of its cores were busy in the mean, with the bench and with whatever else ran.`,
+    ...(load.before > BUSY_LOAD ? ['Other programs used it meanwhile: read ratios and CPU times, not latencies and rates.'] : []),
     '',
     ...(notes.length === 0 ? [] : [...notes.map((words) => `- ${words}`), '']),
     ...tablesOf(results),
