@@ -11,6 +11,21 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise
   return promise;
 }
 
+/**
+ * As `unlessAborted`, for work that comes piece after piece, such as the batches of a stream: the signal is listened to once, for as
+ * long as it lives, and not for each of them. The next piece begins when the one before has ended.
+ */
+export function eachUnlessAborted(signal: AbortSignal): <T>(work: Promise<T>) => Promise<T> {
+  let stop: ((cause: Error) => void) | undefined;
+  signal.addEventListener('abort', () => stop?.(signal.reason as Error), { once: true });
+  return <T>(work: Promise<T>): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      stop = reject;
+      if (signal.aborted) reject(signal.reason as Error);
+      work.then(resolve, reject);
+    });
+}
+
 /** Resolves after so many milliseconds; rejects with the signal's reason as soon as it fires. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

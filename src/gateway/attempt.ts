@@ -1,5 +1,5 @@
 /** One attempt at one target: its time-outs, its place in the books, and the end of both, once, however it ends. */
-import { unlessAborted } from '../core/abort.ts';
+import { eachUnlessAborted, unlessAborted } from '../core/abort.ts';
 import type { Attempt, Call, Reply } from '../core/call.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
@@ -113,6 +113,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   /** The same batches; what they say of the end is kept, and silence ends them. */
   function watched(batches: AsyncIterable<Batch>): AsyncIterable<Batch> {
     const inner = batches[Symbol.asyncIterator]();
+    const unlessLeft = eachUnlessAborted(control.signal);
     waitingSince = undefined;
     const silent = (): GatewayError =>
       new GatewayError(
@@ -139,7 +140,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     const next = async (): Promise<IteratorResult<Batch>> => {
       waitingSince = now();
       try {
-        const result = await unlessAborted(inner.next(), control.signal);
+        const result = await unlessLeft(inner.next());
         waitingSince = undefined;
         if (result.done !== true) note(result.value);
         else settle('failed', new GatewayError('upstream', 'The model stopped before the end of its answer.'));
