@@ -9,6 +9,7 @@ test('abort: work that takes too long is not waited for, and the signal is let g
   const control = new AbortController();
   const waiting = unlessAborted(never, control.signal);
   assert.equal(await unlessAborted(Promise.resolve(1), control.signal), 1);
+  await new Promise(setImmediate);
   assert.equal(getEventListeners(control.signal, 'abort').length, 1);
   control.abort(new Error('enough'));
   await assert.rejects(waiting, /enough/);
