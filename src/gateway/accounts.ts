@@ -26,6 +26,8 @@ export interface Allowance {
   readonly limits: Limits;
   /** At most one of each period. */
   readonly budgets: readonly Budget[];
+  /** Periods that have no budget any more. What is spent in them is counted all the same. */
+  readonly formerBudgets?: readonly BudgetPeriod[];
   /** Patterns with `*`; empty: all models. */
   readonly models: readonly string[];
 }
@@ -34,7 +36,7 @@ export interface Allowance {
 export const DEFAULT_PROJECT = 'default';
 
 /** What each end user of a project may use: the limits where none are set for them, the budgets where none are. */
-export type EndUserDefaults = Pick<Allowance, 'limits' | 'budgets'>;
+export type EndUserDefaults = Pick<Allowance, 'limits' | 'budgets' | 'formerBudgets'>;
 
 export interface Project extends Allowance {
   /** `proj_…`, or `default` */

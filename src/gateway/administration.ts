@@ -12,6 +12,7 @@ import { endUserView, keyView, modelLimitsView, projectView, secondsOrNull } fro
 import type { View } from './account-views.ts';
 import { checkAddresses } from './addresses.ts';
 import { someDefaults } from './end-user-defaults.ts';
+import { withFormer } from './former-budgets.ts';
 import { hashOf, hintOf, newKey } from './key-format.ts';
 import type { AccountStore } from './store-ports.ts';
 
@@ -181,13 +182,16 @@ export function createAdministration({ accounts, clock, changed }: Administratio
       revise({
         by,
         read: () => projectOf(id),
-        apply: ({ endUserDefaults: defaults, ...before }) => ({
-          ...before,
-          ...given(change),
-          ...checkedAllowance(change),
-          ...checkedDefaults(endUserDefaults ?? defaults),
-          disabledAt: disabled === undefined ? before.disabledAt : disabled ? (before.disabledAt ?? clock()) : undefined,
-        }),
+        apply({ endUserDefaults: defaults, ...before }) {
+          const after: Project = {
+            ...before,
+            ...given(change),
+            ...checkedAllowance(change),
+            ...checkedDefaults(endUserDefaults ?? defaults, defaults),
+            disabledAt: disabled === undefined ? before.disabledAt : disabled ? (before.disabledAt ?? clock()) : undefined,
+          };
+          return withFormer(after, before);
+        },
         write: (after, before) => {
           const switched = (before.disabledAt === undefined) !== (after.disabledAt === undefined);
           const action = switched ? (after.disabledAt === undefined ? 'project.enable' : 'project.disable') : 'project.update';
@@ -231,7 +235,7 @@ export function createAdministration({ accounts, clock, changed }: Administratio
         apply(before) {
           refuseOver(before, 'be changed');
           const { owner, expiresAt, addresses, ...rest } = change;
-          return {
+          const after: VirtualKey = {
             ...before,
             ...given(rest),
             ...checkedAllowance(rest),
@@ -239,6 +243,7 @@ export function createAdministration({ accounts, clock, changed }: Administratio
             addresses: addresses === undefined ? before.addresses : checkedAddresses(addresses),
             expiresAt: expiresAt === undefined ? before.expiresAt : checkedEnd(expiresAt ?? undefined, clock()),
           };
+          return withFormer(after, before);
         },
       }),
     async rotateKey(by, id, graceMs) {
@@ -266,7 +271,7 @@ export function createAdministration({ accounts, clock, changed }: Administratio
     putEndUser: (by, who, { note, ...allowance }) =>
       reviseEndUser(by, who, {
         action: 'end_user.put',
-        apply: (before) => ({ ...before, ...NOTHING_MORE, ...checkedAllowance(allowance), note }),
+        apply: (before) => withFormer({ ...before, ...NOTHING_MORE, ...checkedAllowance(allowance), note }, before),
       }),
     blockEndUser: (by, who, { blocked, note }) =>
       reviseEndUser(by, who, {
@@ -353,9 +358,9 @@ function checkedAllowance({ limits, budgets, models }: Partial<Allowance>, at = 
   return given({ limits: limits && given(limits), budgets, models });
 }
 
-function checkedDefaults(defaults: Partial<EndUserDefaults> = {}): Pick<Project, 'endUserDefaults'> {
+function checkedDefaults(defaults: Partial<EndUserDefaults> = {}, before?: EndUserDefaults): Pick<Project, 'endUserDefaults'> {
   const { limits = {}, budgets = [] } = checkedAllowance(defaults, 'end_user_defaults.');
-  const some = someDefaults({ limits, budgets });
+  const some = someDefaults(withFormer({ limits, budgets }, ...(before ? [before] : [])));
   return some ? { endUserDefaults: some } : {};
 }
 

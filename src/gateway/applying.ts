@@ -32,6 +32,7 @@ interface Holder {
   readonly name: string;
   readonly limits: Limits;
   readonly budgets: readonly Budget[];
+  readonly formerBudgets?: readonly BudgetPeriod[];
 }
 
 const part = encodeURIComponent;
@@ -45,6 +46,8 @@ interface BudgetsNow {
   readonly from: number;
   readonly until: number;
   readonly budgets: readonly Applying<BudgetCounter>[];
+  /** Of these, and of those that are gone. */
+  readonly counted: readonly BudgetCounter[];
 }
 
 const nameOfKey = ({ id }: VirtualKey): string => `key/${part(id)}`;
@@ -90,27 +93,47 @@ function limitCounters({ scope, name, limits }: Holder): readonly Applying[] {
 }
 
 /** The budgets, as they are at that time (Unix milliseconds). */
-export function applyingBudgets({ key, project, endUser }: Asking, at: number): readonly Applying<BudgetCounter>[] {
+export function applyingBudgets(asking: Asking, at: number): readonly Applying<BudgetCounter>[] {
   const found: Applying<BudgetCounter>[] = [];
-  if (key) found.push(...budgetsOf(key, at, () => ({ ...key, scope: 'key', name: nameOfKey(key) })));
-  if (project) found.push(...budgetsOf(project, at, () => ({ ...project, scope: 'project', name: nameOfProject(project) })));
-  if (endUser) found.push(...budgetsOf(endUser, at, () => ({ ...endUser, scope: 'end user', name: nameOfEndUser(endUser) })));
+  for (const { budgets } of budgetsNow(asking, at)) found.push(...budgets);
   return found;
 }
 
-function budgetsOf(kept: object, at: number, holder: () => Holder): readonly Applying<BudgetCounter>[] {
+/** What is spent is counted by: the budgets, and those that were taken away and may come back. */
+export function countedBudgets(asking: Asking, at: number): readonly BudgetCounter[] {
+  const found: BudgetCounter[] = [];
+  for (const { counted } of budgetsNow(asking, at)) found.push(...counted);
+  return found;
+}
+
+function budgetsNow({ key, project, endUser }: Asking, at: number): readonly BudgetsNow[] {
+  const found: BudgetsNow[] = [];
+  if (key) found.push(budgetsOf(key, at, () => ({ ...key, scope: 'key', name: nameOfKey(key) })));
+  if (project) found.push(budgetsOf(project, at, () => ({ ...project, scope: 'project', name: nameOfProject(project) })));
+  if (endUser) found.push(budgetsOf(endUser, at, () => ({ ...endUser, scope: 'end user', name: nameOfEndUser(endUser) })));
+  return found;
+}
+
+function budgetsOf(kept: object, at: number, holder: () => Holder): BudgetsNow {
   const known = budgetsOfHolder.get(kept);
-  if (known && known.from <= at && at < known.until) return known.budgets;
-  const { scope, name, budgets } = holder();
-  const made = budgets.map(({ period, nanos }): Applying<BudgetCounter> => {
+  if (known && known.from <= at && at < known.until) return known;
+  const { scope, name, budgets, formerBudgets = [] } = holder();
+  const counterOf = (period: BudgetPeriod, limit: bigint): BudgetCounter => {
     const { since, until } = periodOf(period, at);
-    const counter: BudgetCounter = { kind: 'budget', key: `${name}/money/${period}`, limit: nanos, since, until };
-    return { counter, scope, of: 'money', per: period };
+    return { kind: 'budget', key: `${name}/money/${period}`, limit, since, until };
+  };
+  const made = budgets.map(({ period, nanos }): Applying<BudgetCounter> => {
+    return { counter: counterOf(period, nanos), scope, of: 'money', per: period };
   });
-  const from = Math.max(0, ...made.map(({ counter }) => counter.since));
-  const until = Math.min(Infinity, ...made.map(({ counter }) => counter.until ?? Infinity));
-  budgetsOfHolder.set(kept, { from, until, budgets: made });
-  return made;
+  const counted = [...made.map(({ counter }) => counter), ...formerBudgets.map((period) => counterOf(period, 0n))];
+  const now = {
+    from: Math.max(0, ...counted.map(({ since }) => since)),
+    until: Math.min(Infinity, ...counted.map(({ until }) => until ?? Infinity)),
+    budgets: made,
+    counted,
+  };
+  budgetsOfHolder.set(kept, now);
+  return now;
 }
 
 /** Whose money a budget's counter counts, as the records of usage are asked for it. */

@@ -5,7 +5,7 @@
 import type { Attempt, Call, Target } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Outcome, UsageRecord } from './accounts.ts';
-import { applyingBudgets } from './applying.ts';
+import { countedBudgets } from './applying.ts';
 import type { Applying, Asking, BudgetCounter } from './applying.ts';
 import { chargedFor } from './money.ts';
 import { chargeOf } from './charge.ts';
@@ -151,10 +151,10 @@ function takesOf({ asking, tokens }: Tab, records: readonly UsageRecord[], lates
   return [...tokens.map(({ counter }): Take => ({ counter, amount: BigInt(used) })), ...spent];
 }
 
-/** Those from which it was held, and those that were set meanwhile; of each one only. */
+/** Those from which it was held, those that were set meanwhile, and those that were taken away; of each one only. */
 function budgetsOf(asking: Asking, latest: Asking, at: number): readonly BudgetCounter[] {
-  const held = applyingBudgets(asking, at).map(({ counter }) => counter);
-  const now = applyingBudgets(latest, at).map(({ counter }) => counter);
+  const held = countedBudgets(asking, at);
+  const now = countedBudgets(latest, at);
   return [...held, ...now.filter(({ key }) => !held.some((one) => one.key === key))];
 }
 

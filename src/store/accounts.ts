@@ -191,19 +191,19 @@ const projectRow = (project: Project) => ({
   id: project.id,
   name: project.name,
   limits: jsonText(project.limits),
-  budgets: budgetsText(project.budgets),
+  budgets: budgetsText(project),
   models: jsonText(project.models),
   created_at: project.createdAt,
   disabled_at: wholeOrNull(project.disabledAt),
   end_user_limits: jsonText(project.endUserDefaults?.limits ?? {}),
-  end_user_budgets: budgetsText(project.endUserDefaults?.budgets ?? []),
+  end_user_budgets: budgetsText(project.endUserDefaults ?? { budgets: [] }),
 });
 
 const projectOf = (row: Selectable<ProjectRow>): Project => ({
   id: row.id,
   name: row.name,
   limits: limitsOf(row.limits),
-  budgets: budgetsOf(row.budgets),
+  ...budgetsOf(row.budgets),
   models: textsOf(row.models),
   createdAt: Number(row.created_at),
   disabledAt: numberOr(row.disabled_at),
@@ -211,8 +211,10 @@ const projectOf = (row: Selectable<ProjectRow>): Project => ({
 });
 
 function endUserDefaultsOf(row: Selectable<ProjectRow>): Pick<Project, 'endUserDefaults'> {
-  const [limits, budgets] = [limitsOf(row.end_user_limits), budgetsOf(row.end_user_budgets)];
-  return Object.keys(limits).length + budgets.length === 0 ? {} : { endUserDefaults: { limits, budgets } };
+  const limits = limitsOf(row.end_user_limits);
+  const budgets = budgetsOf(row.end_user_budgets);
+  const { length } = [...Object.keys(limits), ...budgets.budgets, ...(budgets.formerBudgets ?? [])];
+  return length === 0 ? {} : { endUserDefaults: { limits, ...budgets } };
 }
 
 const keyRow = (key: VirtualKey) => ({
@@ -224,7 +226,7 @@ const keyRow = (key: VirtualKey) => ({
   hash: key.hash,
   hint: key.hint,
   limits: jsonText(key.limits),
-  budgets: budgetsText(key.budgets),
+  budgets: budgetsText(key),
   models: jsonText(key.models),
   addresses: jsonText(key.addresses),
   created_at: key.createdAt,
@@ -243,7 +245,7 @@ const keyOf = (row: Selectable<KeyRow>): VirtualKey => ({
   hash: row.hash,
   hint: row.hint,
   limits: limitsOf(row.limits),
-  budgets: budgetsOf(row.budgets),
+  ...budgetsOf(row.budgets),
   models: textsOf(row.models),
   addresses: textsOf(row.addresses),
   createdAt: Number(row.created_at),
@@ -257,7 +259,7 @@ const endUserRow = (user: EndUser) => ({
   project_id: user.projectId,
   id: indexable(user.id),
   limits: jsonText(user.limits),
-  budgets: budgetsText(user.budgets),
+  budgets: budgetsText(user),
   models: jsonText(user.models),
   blocked_at: wholeOrNull(user.blockedAt),
   note: user.note ?? null,
@@ -267,7 +269,7 @@ const endUserOf = (row: Selectable<EndUserRow>): EndUser => ({
   projectId: row.project_id,
   id: row.id,
   limits: limitsOf(row.limits),
-  budgets: budgetsOf(row.budgets),
+  ...budgetsOf(row.budgets),
   models: textsOf(row.models),
   blockedAt: numberOr(row.blocked_at),
   note: textOr(row.note),

@@ -1,5 +1,5 @@
 /** Values of ours as columns, and back. */
-import type { Budget, BudgetPeriod, Limits } from '../gateway/accounts.ts';
+import type { Allowance, Budget, BudgetPeriod, Limits } from '../gateway/accounts.ts';
 import { keptName } from '../core/kept-name.ts';
 
 export const wholeOrNull = (value: number | undefined): number | null => (value === undefined ? null : value);
@@ -19,12 +19,20 @@ export const jsonText = (value: object): string => JSON.stringify(value);
 
 export const unjson = (text: string | null): unknown => (text === null ? undefined : (JSON.parse(text) as unknown));
 
-export const budgetsText = (budgets: readonly Budget[]): string =>
-  JSON.stringify(budgets.map(({ period, nanos }) => ({ period, nanos: String(nanos) })));
+type Budgeted = Pick<Allowance, 'budgets' | 'formerBudgets'>;
 
-export function budgetsOf(text: string): readonly Budget[] {
-  const kept = JSON.parse(text) as readonly { readonly period: BudgetPeriod; readonly nanos: string }[];
-  return kept.map(({ period, nanos }) => ({ period, nanos: BigInt(nanos) }));
+/** Those that are gone have no amount. */
+export const budgetsText = ({ budgets, formerBudgets = [] }: Budgeted): string =>
+  JSON.stringify([
+    ...budgets.map(({ period, nanos }) => ({ period, nanos: String(nanos) })),
+    ...formerBudgets.map((period) => ({ period })),
+  ]);
+
+export function budgetsOf(text: string): Budgeted {
+  const kept = JSON.parse(text) as readonly { readonly period: BudgetPeriod; readonly nanos?: string }[];
+  const budgets = kept.flatMap(({ period, nanos }): Budget[] => (nanos === undefined ? [] : [{ period, nanos: BigInt(nanos) }]));
+  const former = kept.flatMap(({ period, nanos }) => (nanos === undefined ? [period] : []));
+  return former.length === 0 ? { budgets } : { budgets, formerBudgets: former };
 }
 
 export const limitsOf = (text: string): Limits => JSON.parse(text) as Limits;

@@ -206,6 +206,31 @@ test('keys: behind a trusted proxy the address is the one that it names', async 
   assert.equal(await from(''), 403);
 });
 
+test('keys: a budget that was taken away knows of what was spent meanwhile when it is back', async () => {
+  await using keyed = await startKeyed({ PARLANCE_PRICES_OVERRIDES: '{"p/*": {"input": 1, "output": 1}}' });
+  const { admin, ask, chat } = keyed;
+  const budgets = [{ period: 'total', usd: 1 }];
+  const { id: project } = (await admin('POST', '/projects', { name: 'p' })).body;
+  const { body: key } = await admin('POST', '/keys', { name: 'k', project_id: project, budgets });
+  await admin('PATCH', `/projects/${project}`, { end_user_defaults: { budgets } });
+  const user = `/projects/${project}/end_users/ada`;
+  for (const now of [budgets, [], [{ period: 'month', usd: 2 }], budgets]) {
+    await admin('PATCH', `/keys/${key.id}`, { budgets: now });
+    await admin('PUT', user, { budgets: now });
+    assert.equal((await chat(key.key, 'p/small', { user: 'ada', max_tokens: 5 })).status, 200);
+  }
+  const { body: me } = await ask(key.key, 'GET', '/v1/me');
+  const [records] = (await admin('GET', `/usage?key_id=${key.id}`)).body.data;
+  assert.equal(records.requests, 4);
+  assert.equal(me.key.budgets[0].spent_usd, records.cost_usd);
+  // the end user's as well: what is left of a budget of as much as was spent is nothing
+  await admin('PUT', user, { budgets: [{ period: 'total', usd: records.cost_usd }] });
+  assert.match(
+    (await chat(key.key, 'p/small', { user: 'ada', max_tokens: 5 })).body.error.message,
+    new RegExp(`\\${'$'}${records.cost_usd} is spent`),
+  );
+});
+
 test('keys: the last use of a key is noted', async () => {
   await using keyed = await startKeyed();
   const { id, key } = await keyOf(keyed);

@@ -170,6 +170,19 @@ overBoth('accounts', (check) => {
     }),
   );
 
+  check('periods that had a budget are kept, of keys, projects, end users and what is set for all of them', (place) =>
+    withStore(place, async ({ accounts }) => {
+      const formerBudgets = ['day', 'total'] as const;
+      const kept = project('proj_a', { formerBudgets, endUserDefaults: { limits: {}, budgets: [], formerBudgets } });
+      await accounts.putProject(kept, auditOf('a'));
+      assert.deepEqual(await accounts.project('proj_a'), kept);
+      await accounts.putKey(key('key_1', { formerBudgets }), auditOf('k'));
+      assert.deepEqual(await accounts.key('key_1'), key('key_1', { formerBudgets }));
+      await accounts.putEndUser(endUser('ada', { formerBudgets }), auditOf('u'));
+      assert.deepEqual(await accounts.endUser('proj_a', 'ada'), endUser('ada', { formerBudgets }));
+    }),
+  );
+
   check('names of any length and with any characters are kept and found', (place) =>
     withStore(place, async ({ accounts }) => {
       await accounts.putProject(project('proj_a', { name: 'quote " \' ; -- \0 \u{1F600} \uD800' }), auditOf('a'));
