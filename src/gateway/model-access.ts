@@ -1,7 +1,7 @@
 /** Which models a key may use: those that its own patterns, its project's and its end user's allow, by the names the administrator knows them by. */
 import type { Call, Layer, ModelCard, Principal } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
-import type { EndUser } from './accounts.ts';
+import type { EndUser, Project } from './accounts.ts';
 import { endUserOf } from './books.ts';
 import type { Account, Directory, Soon } from './directory.ts';
 import { matcher } from './model-names.ts';
@@ -38,19 +38,19 @@ export function createModelAccess(catalog: Catalog, directory: Directory | undef
 
   /** What restricts this caller, and the end user that it asks for; undefined where nothing does. */
   const rulesOf = ({ keyId, projectId }: Principal, user?: string): Soon<Allows | undefined> => {
-    if (!directory || keyId === undefined) return undefined;
-    const join = (account: Account | undefined, endUser: EndUser | undefined): Allows | undefined => {
-      if (!account) throw new GatewayError('invalid_api_key', 'The API key is not known here any more.');
-      const all = [account.key.models, account.project.models, endUser?.models ?? []]
+    if (!directory || projectId === undefined) return undefined;
+    const join = (owner: Owner | undefined, endUser: EndUser | undefined): Allows | undefined => {
+      if (!owner && keyId !== undefined) throw new GatewayError('invalid_api_key', 'The API key is not known here any more.');
+      const all = [owner?.key?.models ?? [], owner?.project?.models ?? [], endUser?.models ?? []]
         .filter((patterns) => patterns.length > 0)
         .map(allowsOf);
       if (all.length === 0) return undefined;
       return (name, targets) => all.every((allows) => allows(name, targets));
     };
-    const account = directory.byKeyId(keyId);
-    const endUser = user === undefined || projectId === undefined ? undefined : directory.endUser(projectId, user);
-    if (!(account instanceof Promise) && !(endUser instanceof Promise)) return join(account, endUser);
-    return Promise.all([account, endUser]).then(([found, who]) => join(found, who));
+    const owner = ownerOf(directory, keyId, projectId);
+    const endUser = user === undefined ? undefined : directory.endUser(projectId, user);
+    if (!(owner instanceof Promise) && !(endUser instanceof Promise)) return join(owner, endUser);
+    return Promise.all([owner, endUser]).then(([found, who]) => join(found, who));
   };
 
   const listed = async (allows: Allows | undefined): Promise<readonly ModelCard[]> => {
@@ -102,6 +102,16 @@ export function createModelAccess(catalog: Catalog, directory: Directory | undef
       return catalog.card(name);
     },
   };
+}
+
+/** Whose a request is: a key with its project, or a project alone. */
+type Owner = Partial<Pick<Account, 'key' | 'project'>>;
+
+function ownerOf(directory: Directory, keyId: string | undefined, projectId: string): Soon<Owner | undefined> {
+  if (keyId !== undefined) return directory.byKeyId(keyId);
+  const project = directory.project(projectId);
+  const alone = (found: Project | undefined): Owner => (found ? { project: found } : {});
+  return project instanceof Promise ? project.then(alone) : alone(project);
 }
 
 const idsOf = ({ targets }: Route): readonly string[] => targets.map(({ target }) => target.card.id);

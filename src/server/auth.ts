@@ -7,7 +7,7 @@ import type { Principal } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
 import { allowsAddress } from '../gateway/addresses.ts';
 import { DEFAULT_PROJECT } from '../gateway/accounts.ts';
-import type { VirtualKey } from '../gateway/accounts.ts';
+import type { Project, VirtualKey } from '../gateway/accounts.ts';
 import type { Account, Directory, Soon } from '../gateway/directory.ts';
 import { hashOf, looksLikeKey } from '../gateway/key-format.ts';
 
@@ -33,6 +33,8 @@ export interface Asking {
   readonly method: string;
   /** The client's. */
   readonly address: string;
+  /** It asks for what only administrators get. */
+  readonly administers: boolean;
 }
 
 /** Who it is, or the refusal. At once, but for a key that is not in memory yet. */
@@ -62,15 +64,21 @@ export function createAuthenticator({ keys, requireKey, directory, clock }: Auth
     return true;
   };
   /** A text that is no key of ours is as good as none where none is needed: clients must send something. */
-  const stranger = (): Principal | GatewayError => (requireKey ? UNKNOWN() : LOCAL);
+  const stranger = (): Soon<Principal | GatewayError> => (requireKey ? UNKNOWN() : member(LOCAL));
+  /** Of the project `default`, as long as it is on. */
+  const member = (principal: Principal): Soon<Principal | GatewayError> => {
+    const project = directory?.project(DEFAULT_PROJECT);
+    const decide = (found: Project | undefined) => (found?.disabledAt === undefined ? principal : SWITCHED_OFF());
+    return project instanceof Promise ? project.then(decide) : decide(project);
+  };
 
   return (asking) => {
     const key = presentedKey(asking.headers);
-    if (key === undefined) return requireKey ? NO_KEY() : LOCAL;
+    if (key === undefined) return requireKey ? NO_KEY() : member(LOCAL);
     if (known.length === 0 && !directory) return stranger();
     const hash = hashOf(key);
     const fixed = configured(hash);
-    if (fixed) return fixed;
+    if (fixed) return member(fixed);
     if (!directory || !isKey(key, hash)) return stranger();
     const decide = (account: Account | undefined): Principal | GatewayError => {
       if (!account) return UNKNOWN();
@@ -93,16 +101,18 @@ const NO_KEY = (): GatewayError =>
   new GatewayError('no_key', 'No API key was sent. Send one in the Authorization header: "Authorization: Bearer YOUR_KEY".');
 const UNKNOWN = (): GatewayError =>
   new GatewayError('invalid_api_key', 'The API key is not known here. Check the key that your client sends.');
+const SWITCHED_OFF = (): GatewayError => new GatewayError('project_disabled', 'The project of this API key is switched off.');
 
 /** Whoever has the key may know what became of it. */
-function refusalOf({ key, project, presented }: Account, { method, address }: Asking, now: number): GatewayError | undefined {
+function refusalOf({ key, project, presented }: Account, { method, address, administers }: Asking, now: number): GatewayError | undefined {
   const isOver = ({ expiresAt }: VirtualKey): boolean => expiresAt !== undefined && now >= expiresAt;
   if (key.revokedAt !== undefined || presented.revokedAt !== undefined) {
     return new GatewayError('invalid_api_key', 'The API key has been revoked. Ask for a new one.');
   }
   if (isOver(key)) return new GatewayError('invalid_api_key', 'The API key has expired. Ask for a new one.');
   if (isOver(presented)) return new GatewayError('invalid_api_key', 'The API key has been replaced by another one. Use that one.');
-  if (project.disabledAt !== undefined) return new GatewayError('project_disabled', 'The project of this API key is switched off.');
+  // who switched it off must be able to switch it on again
+  if (project.disabledAt !== undefined && !(administers && key.role === 'admin')) return SWITCHED_OFF();
   if (!allowsAddress(key.addresses, address)) {
     return new GatewayError('address_not_allowed', `This API key may not be used from the address ${address}.`);
   }

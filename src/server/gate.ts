@@ -56,15 +56,16 @@ export function createGate({ isDraining, directory }: GateParts): Gate {
         );
       }
       if (isDraining()) return new GatewayError('overloaded', 'The server is shutting down.');
+      const administers = route.access === 'admin';
       const admit = (principal: Awaited<ReturnType<Authenticate>>): GatewayError | undefined => {
         if (principal instanceof GatewayError) return principal;
         facts.principal = principal;
-        const refusal = route.access === 'admin' ? refuseAdministration(principal) : undefined;
+        const refusal = administers ? refuseAdministration(principal) : undefined;
         if (refusal) return refusal;
         return route.method === 'GET' || route.method === 'DELETE' ? undefined : checkMedia(request.headers);
       };
       const address = clientAddress(request, service.server.trustedProxies);
-      const principal = authenticatorOf(service)({ headers: request.headers, method: request.method ?? '', address });
+      const principal = authenticatorOf(service)({ headers: request.headers, method: request.method ?? '', address, administers });
       return principal instanceof Promise ? principal.then(admit, toGatewayError) : admit(principal);
     },
   };

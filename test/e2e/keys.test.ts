@@ -182,6 +182,32 @@ test('keys: those of the configuration are members of the project default, besid
   assert.equal((await keyed.chat(keyed.root)).status, 200);
 });
 
+test('keys: what is said of the project default holds for those of the configuration, and without a key', async () => {
+  for (const [nobody, env] of [
+    ['of-the-file', { PARLANCE_KEYS: 'of-the-file' }],
+    [undefined, { PARLANCE_SERVER_REQUIRE_KEY: 'false' }],
+  ] as const) {
+    await using keyed = await startKeyed(env);
+    await keyed.admin('PATCH', '/projects/default', { models: ['q/*'] });
+    assert.equal((await keyed.chat(nobody, 'q/other')).status, 200);
+    assert.deepEqual(errorOf(await keyed.chat(nobody)), [403, 'permission_error', 'model_not_allowed', 'model']);
+    const ids = (await keyed.ask(nobody, 'GET', '/v1/models')).body.data.map(({ id }: { id: string }) => id);
+    assert.deepEqual(ids, ['q/other']);
+    await keyed.admin('PATCH', '/projects/default', { models: [], disabled: true });
+    assert.deepEqual(errorOf(await keyed.chat(nobody)), [403, 'permission_error', 'project_disabled', null]);
+  }
+});
+
+test('keys: whoever switches a project off with a key of that project can switch it on again', async () => {
+  await using keyed = await startKeyed();
+  const { key } = await keyOf(keyed, {});
+  assert.equal((await keyed.admin('PATCH', '/projects/default', { disabled: true })).status, 200);
+  for (const one of [key, keyed.root]) assert.equal((await keyed.chat(one)).body.error.code, 'project_disabled');
+  assert.equal((await keyed.ask(key, 'GET', '/admin/v1/keys')).body.error.code, 'project_disabled');
+  assert.equal((await keyed.admin('PATCH', '/projects/default', { disabled: false })).status, 200);
+  assert.equal((await keyed.chat(key)).status, 200);
+});
+
 test('keys: a server that needs none takes any text for one, but holds those it knows to what they are', async () => {
   await using keyed = await startKeyed({ PARLANCE_SERVER_REQUIRE_KEY: 'false' });
   assert.equal((await keyed.chat(undefined)).status, 200);
