@@ -21,6 +21,8 @@ const BUDGET = 1_000_000_000n;
 
 const planOf = (asked: Asked): Plan => {
   const { head, opening, shown, rest, last } = partsOf(asked);
+  // a whole answer is not cut here: that might be in the middle of a character
+  if (asked.token.startsWith('begins') && !asked.stream) return [send(head), stall, send(opening, shown, rest, last)];
   if (asked.token.startsWith('begins')) return [send(head, opening, shown), stall, send(rest, last)];
   return asked.token.startsWith('silent') ? [stall, ...well(asked)] : well(asked);
 };
@@ -66,7 +68,10 @@ describe('workers: ends', { skip: workersMissing, concurrency: 2 }, () => {
   });
 
   test('workers that are killed at any moment lose no record, and counters say what records say', { timeout: 180_000 }, async (t) => {
-    await using ledger = await startLedger({ plan: planOf, env: TWO });
+    const over = new Set<string>();
+    // what comes when the others of its kind have been let go is not held up any more
+    const plan = (asked: Asked): Plan => (over.has(asked.token.split('-')[1] ?? '') ? well(asked) : planOf(asked));
+    await using ledger = await startLedger({ plan, env: TWO });
     const server = await ledger.serve();
     const { secret, id } = await ledger.key({ budgets: [{ period: 'total', nanos: BUDGET }], limits: { concurrent: 1000 } });
     const random = seeded(SEED);
@@ -88,6 +93,7 @@ describe('workers: ends', { skip: workersMissing, concurrency: 2 }, () => {
       const victim = pick(workersOf(server), random);
       process.kill(victim, 'SIGKILL');
       await server.logged(({ msg }) => msg === 'worker started', from);
+      over.add(String(kill));
       ledger.upstream.release();
       await Promise.all([...good, ...hanging]);
     }
