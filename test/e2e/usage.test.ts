@@ -77,7 +77,8 @@ test('usage: as a table, in which nothing is a formula', async () => {
 });
 
 test('usage: what is wrong with a question is said', async () => {
-  for (const query of ['?group_by=colour', '?from=yesterday', '?outcome=fine', '?format=xml', '?limit=0', '?groupby=day']) {
+  const queries = ['?group_by=colour', '?from=yesterday', '?from=2026-02-30', '?outcome=fine', '?format=xml', '?limit=0', '?groupby=day'];
+  for (const query of [...queries, '?group_by=day&cursor=x', '?group_by=day&cursor=', '?group_by=day&cursor=WyJhIiwiYiJd']) {
     const { status, body } = await report(query);
     assert.equal(status, 400, query);
     assert.equal(body.error.type, 'invalid_request_error');

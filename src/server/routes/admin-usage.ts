@@ -82,7 +82,9 @@ function timeOf(param: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,12}(\.\d{1,3})?$/.test(text)) return Math.round(Number(text) * 1000);
   const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z)?$/.test(text) ? Date.parse(text) : NaN;
-  if (Number.isNaN(at)) throw bad(param, 'Unix seconds, a day such as 2026-11-23, or a time such as 2026-11-23T12:00:00Z');
+  // `Date.parse` takes the 30th of February for a day of March
+  if (Number.isNaN(at) || !new Date(at).toISOString().startsWith(text.slice(0, 10)))
+    throw bad(param, 'Unix seconds, a day such as 2026-11-23, or a time such as 2026-11-23T12:00:00Z');
   return at;
 }
 
@@ -102,9 +104,26 @@ function formatOf(text = 'json'): 'json' | 'csv' {
 const placeOf = ({ group }: UsageSum, groups: readonly GroupName[]): string =>
   JSON.stringify(groups.map((name) => group[groupOf(name)] ?? ''));
 
+function placeIn(cursor: string, groups: readonly GroupName[]): string {
+  const place = Buffer.from(cursor, 'base64url').toString();
+  const values = valuesIn(place);
+  if (Array.isArray(values) && values.length === groups.length) return place;
+  const message = 'There is no such place in this list; take the cursor of the page before as it is.';
+  throw new GatewayError('invalid_value', message, { param: 'cursor' });
+}
+
+/** Undefined where it is no JSON. */
+function valuesIn(place: string): unknown {
+  try {
+    return JSON.parse(place);
+  } catch {
+    return undefined;
+  }
+}
+
 function pageOfSums(found: readonly UsageSum[], groups: readonly GroupName[], { limit, cursor }: ReturnType<typeof pageOf>) {
   const sorted = found.map((sum) => ({ sum, place: placeOf(sum, groups) })).sort((one, other) => (one.place < other.place ? -1 : 1));
-  const after = cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString();
+  const after = cursor === undefined ? undefined : placeIn(cursor, groups);
   const rest = after === undefined ? sorted : sorted.filter(({ place }) => place > after);
   const items = rest.slice(0, limit);
   const last = items.at(-1);
