@@ -167,7 +167,8 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
         void drain();
         return { done: true, value };
       }
-      giveUp(unwanted(), 'cancelled');
+      // made when it is needed: an error's stack costs more than a batch
+      if (!attempt.outcome) giveUp(unwanted(), 'cancelled');
       // it may wait for bytes that never come: the signal has ended those, and nobody waits for this
       inner.return?.(value).then(undefined, () => undefined);
       return { done: true, value };

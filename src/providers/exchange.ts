@@ -17,9 +17,17 @@ export interface HttpAnswer {
    * The body as it comes. Nothing more is taken from the socket while 64 KiB wait for the reader. Leaving the loop ends the
    * request. Throws the signal's reason, or a GatewayError `upstream` or `upstream_timeout` where the body breaks off.
    */
-  read(): AsyncIterable<Uint8Array>;
+  read(): Bytes;
   /** The rest is not wanted: the connection is closed, unless the answer was over. */
   cancel(): void;
+}
+
+export interface Bytes extends AsyncIterable<Uint8Array> {
+  /**
+   * All that was wanted has been read: what little may follow is let in and thrown away, so that the connection is kept for the next
+   * request. Many providers send the end of their last message only, and the end of the body a moment later.
+   */
+  finish?(): void;
 }
 
 export interface Exchange {
@@ -41,6 +49,9 @@ const MIB = 1024 * 1024;
 const LONGEST_BODY = 64 * MIB;
 const LONGEST_FAILURE = MIB;
 const ENOUGH_WAITING = 64 * 1024;
+/** What may follow after all that was wanted; a new connection costs less than more. */
+const MOST_LEFT_BYTES = 16 * 1024;
+const LEFT_WITHIN_MS = 1000;
 
 /**
  * Resolves with the head of the answer, whatever its status. Rejects with the signal's reason, or with a GatewayError that
@@ -98,6 +109,8 @@ interface Flow {
   /** The next piece of the body, undefined at its end. One reader at a time. */
   next(): Promise<Uint8Array | undefined>;
   cancel(): void;
+  /** What follows is thrown away; the connection is kept if that is soon over. */
+  finish(): void;
 }
 
 /** What lies between the socket and the reader. */
@@ -105,7 +118,8 @@ function createFlow(signal: AbortSignal, explain: (cause: unknown) => unknown): 
   let controller: Dispatcher.DispatchController | undefined;
   const waiting: Uint8Array[] = [];
   let bytes = 0;
-  let state: 'open' | 'ended' | 'failed' = 'open';
+  let state: 'open' | 'finishing' | 'ended' | 'failed' = 'open';
+  let patience: NodeJS.Timeout | undefined;
   let reason: unknown;
   let reader: { resolve: (chunk: Uint8Array | undefined) => void; reject: (reason: unknown) => void } | undefined;
   let listener: (reason: unknown) => void = () => undefined;
@@ -113,6 +127,7 @@ function createFlow(signal: AbortSignal, explain: (cause: unknown) => unknown): 
   const settle = (next: 'ended' | 'failed', why?: unknown): void => {
     state = next;
     reason = why;
+    clearTimeout(patience);
     signal.removeEventListener('abort', onAbort);
     if (next === 'ended') reader?.resolve(undefined);
     else {
@@ -124,7 +139,7 @@ function createFlow(signal: AbortSignal, explain: (cause: unknown) => unknown): 
   /** Ends it from our side: what was received and not read is let go. */
   const stop = (why: unknown): void => {
     waiting.length = 0;
-    if (state !== 'open') return;
+    if (state !== 'open' && state !== 'finishing') return;
     settle('failed', why);
     controller?.abort(new Error('the answer is not wanted any more'));
   };
@@ -137,6 +152,10 @@ function createFlow(signal: AbortSignal, explain: (cause: unknown) => unknown): 
       if (state === 'failed') own.abort(new Error('the answer is not wanted any more'));
     },
     data(chunk) {
+      if (state === 'finishing') {
+        bytes += chunk.length;
+        if (bytes > MOST_LEFT_BYTES) stop(unwanted());
+      }
       if (state !== 'open') return;
       if (reader) {
         reader.resolve(chunk);
@@ -148,10 +167,11 @@ function createFlow(signal: AbortSignal, explain: (cause: unknown) => unknown): 
       if (bytes >= ENOUGH_WAITING) controller?.pause();
     },
     end() {
-      if (state === 'open') settle('ended');
+      if (state === 'open' || state === 'finishing') settle('ended');
     },
     fail(cause) {
-      if (state === 'open') settle('failed', explain(cause));
+      if (state === 'finishing') settle('ended');
+      else if (state === 'open') settle('failed', explain(cause));
     },
     whenFailed(own) {
       listener = own;
@@ -166,17 +186,27 @@ function createFlow(signal: AbortSignal, explain: (cause: unknown) => unknown): 
         return chunk;
       }
       if (state === 'failed') throw reason;
-      if (state === 'ended') return undefined;
+      if (state !== 'open') return undefined;
       const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
       reader = { resolve, reject };
       return promise;
     },
     cancel() {
       waiting.length = 0;
-      if (state === 'open') stop(new GatewayError('cancelled', 'The answer was not wanted any more.'));
+      if (state === 'open') stop(unwanted());
+    },
+    finish() {
+      if (state !== 'open') return;
+      state = 'finishing';
+      waiting.length = 0;
+      bytes = 0;
+      patience = setTimeout(() => stop(unwanted()), LEFT_WITHIN_MS).unref();
+      if (controller?.paused) controller.resume();
     },
   };
 }
+
+const unwanted = (): GatewayError => new GatewayError('cancelled', 'The answer was not wanted any more.');
 
 const utf8 = new TextDecoder();
 
@@ -206,7 +236,7 @@ function answerOf({ status, headers, host, flow }: Answered): HttpAnswer {
       // TextDecoder leaves a byte order mark out, which JSON.parse would stumble over
       return utf8.decode(chunks.length === 1 && chunks[0] && length <= limit ? chunks[0] : Buffer.concat(chunks, Math.min(length, limit)));
     },
-    read: () => ({ [Symbol.asyncIterator]: () => iteratorOf(flow) }),
+    read: () => ({ [Symbol.asyncIterator]: () => iteratorOf(flow), finish: () => flow.finish() }),
     cancel: () => flow.cancel(),
   };
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, createServer as createNetServer } from 'node:net';
@@ -252,6 +253,53 @@ test('http: cancelled after its end, an answer leaves its connection to the next
     await new Promise(setImmediate);
   }
   assert.equal(upstream.connections(), 1);
+});
+
+/** Reads one piece, which is all that is wanted. */
+async function readOne(answer: HttpAnswer): Promise<void> {
+  const bytes = answer.read();
+  for await (const chunk of bytes) {
+    assert.ok(chunk.length > 0);
+    bytes.finish?.();
+    break;
+  }
+}
+
+test('http: a reader who has all that is wanted leaves the connection to the next, though the body ends later', async (t) => {
+  const open: ServerResponse[] = [];
+  const upstream = await server(t, (_request, response) => {
+    response.write('all');
+    open.push(response);
+  });
+  const http = client(t);
+  const controller = new AbortController();
+  for (let request = 0; request < 3; request += 1) {
+    await readOne(await send(http, upstream.url, { signal: controller.signal }));
+    const response = open.at(-1);
+    await new Promise<void>((resolve) => void response?.end('a little more', () => resolve()));
+    // until the client has seen that end: a request before it would open another connection
+    while (getEventListeners(controller.signal, 'abort').length > 0) await new Promise(setImmediate);
+    await new Promise(setImmediate);
+  }
+  assert.equal(upstream.connections(), 1);
+});
+
+test('http: a body that goes on after all that was wanted is cut, and so is one whose request is given up then', async (t) => {
+  const upstream = await server(t, (_request, response) => {
+    response.write('all');
+    response.write('x'.repeat(200_000));
+  });
+  const http = client(t);
+  await readOne(await send(http, upstream.url));
+  await openConnections(upstream, 0);
+  const silent = await server(t, (_request, response) => void response.write('all'));
+  const controller = new AbortController();
+  await readOne(await send(http, silent.url, { signal: controller.signal }));
+  controller.abort();
+  await openConnections(silent, 0);
+  // nobody gives it up: it is not waited for without end
+  await readOne(await send(http, silent.url));
+  await openConnections(silent, 0);
 });
 
 test('http: no listener stays on a signal that outlives its request', async (t) => {

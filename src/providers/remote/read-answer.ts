@@ -7,6 +7,7 @@ import { createAwsEventStreamReader } from '../../protocols/framing/aws-eventstr
 import { createSseReader } from '../../protocols/framing/sse.ts';
 import type { FrameReader } from '../../protocols/framing/sse.ts';
 import type { Frame, Prepared } from '../../protocols/wire.ts';
+import type { Bytes } from '../exchange.ts';
 import { createForeign, wholeOf } from './foreign-body.ts';
 
 const READERS: Readonly<Record<Prepared['framing'], () => FrameReader>> = {
@@ -44,7 +45,7 @@ function isOutput(event: ChatEvent): boolean {
  */
 export async function* readBatches(
   prepared: Prepared,
-  bytes: AsyncIterable<Uint8Array>,
+  bytes: Bytes,
   scrub: (error: GatewayError) => GatewayError,
 ): AsyncGenerator<Batch, undefined> {
   const frames = READERS[prepared.framing]();
@@ -60,7 +61,10 @@ export async function* readBatches(
       foreign.see(chunk, list.length);
       const batch = decodeAll(list);
       if (batch.events.length > 0 || batch.raw) yield batch;
-      if (isOver(batch.events)) return;
+      if (isOver(batch.events)) {
+        if (batch.events.at(-1)?.type === 'end') bytes.finish?.();
+        return;
+      }
     }
     const left = frames.end();
     const page = left.length === 0 && prepared.framing === 'sse' ? foreign.page() : undefined;
