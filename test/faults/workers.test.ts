@@ -82,6 +82,8 @@ describe('workers', { skip: workersMissing, concurrency: 2 }, () => {
     }
     const ready = (await (await fetch(`${server.url}/ready`)).json()) as { workers: unknown };
     assert.deepEqual(ready.workers, { serving: 2, of: 2 });
+    const health = (await (await fetch(`${server.url}/health`)).json()) as { workers: unknown };
+    assert.deepEqual(health.workers, { serving: 2, of: 2 });
 
     const [victim = 0] = workersOf(server);
     process.kill(victim, 'SIGKILL');
