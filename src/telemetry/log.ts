@@ -7,6 +7,7 @@ import type { LogSettings } from '../config/settings.ts';
 
 /** Bytes that may wait for a slow reader; lines beyond are dropped. */
 const MOST_WAITING = 16 * 1024 * 1024;
+const OUTPUT = { dest: 1, sync: false, maxLength: MOST_WAITING };
 /** Lines are written together, at the latest after so many milliseconds: a call of the system for each costs more than the line. */
 const WRITE_EVERY_MS = 100;
 const WRITE_FROM_BYTES = 64 * 1024;
@@ -23,16 +24,13 @@ export function createLogger({ level, format }: LogSettings, stream?: Destinatio
     formatters: { level: (label) => ({ level: label }) },
   };
   const pretty = format === 'pretty' || (format === 'auto' && stream === undefined && process.stdout.isTTY);
-  const out = stream ?? standardOutput();
-  if (!pretty) return pino(options, out);
-  return pino(options, prettyStream(out, stream === undefined && process.stdout.isTTY));
+  if (!pretty) return pino(options, stream ?? batchedOutput());
+  // somebody reads along
+  return pino(options, prettyStream(stream ?? pino.destination(OUTPUT), stream === undefined && process.stdout.isTTY));
 }
 
-function standardOutput(): DestinationStream {
-  const options = { dest: 1, sync: false, maxLength: MOST_WAITING };
-  // somebody at a terminal reads along
-  if (process.stdout.isTTY) return pino.destination(options);
-  const out = pino.destination({ ...options, minLength: WRITE_FROM_BYTES, maxWrite: 2 * WRITE_FROM_BYTES });
+function batchedOutput(): DestinationStream {
+  const out = pino.destination({ ...OUTPUT, minLength: WRITE_FROM_BYTES, maxWrite: 2 * WRITE_FROM_BYTES });
   let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
     timer = undefined;
