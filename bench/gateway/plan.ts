@@ -40,6 +40,7 @@ export const HELP = `npm run bench -- [flags]
   --quick             small numbers, for CI: judges only that everybody answers rightly
   --rounds=N          rounds; figures are medians (5)
   --seconds=N         of each measurement (2)
+  --warm=N            seconds before the first of a case: until V8 has compiled what runs often (10)
   --only=A,B          candidates: ${KINDS.map(({ id }) => id).join(', ')}
   --cases=A,B         cases: ${CASES.map(({ id }) => id).join(', ')}
   --parts=A,B         parts: ${PARTS.join(', ')}
@@ -66,6 +67,7 @@ const OPTIONS = {
   quick: { type: 'boolean', default: false },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
+  warm: { type: 'string' },
   only: { type: 'string' },
   cases: { type: 'string' },
   parts: { type: 'string' },
@@ -81,7 +83,7 @@ export function readPlan(args: readonly string[]): Plan {
     console.log(HELP);
     process.exit(0);
   }
-  const number = (flag: 'rounds' | 'seconds' | 'held', otherwise: number): number => {
+  const number = (flag: 'rounds' | 'seconds' | 'warm' | 'held', otherwise: number): number => {
     const text = values[flag];
     if (text === undefined) return otherwise;
     return Number(text) >= 1 ? Number(text) : refuse(`--${flag} is a number of at least 1`);
@@ -96,7 +98,7 @@ export function readPlan(args: readonly string[]): Plan {
   return {
     quick,
     rounds: number('rounds', quick ? 1 : 5),
-    warm: quick ? 0 : 2,
+    warm: quick ? 0 : number('warm', 10),
     seconds: number('seconds', quick ? 1 : 2),
     cases: CASES.filter(({ id }) => cases.includes(id) && (!quick || values.cases !== undefined || QUICK_CASES.has(id))),
     candidates: quick && values.only === undefined ? QUICK_CANDIDATES : chosen('only', values.only, ids),
