@@ -4,6 +4,7 @@ import type { Attempt, Call, Reply } from '../core/call.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
 import { unfold } from '../core/unfold.ts';
+import { isPossible } from './charge.ts';
 import type { Ticket } from './health.ts';
 import { isLocal } from './route.ts';
 import type { RouteTarget } from './route.ts';
@@ -97,7 +98,8 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
       ticket.firstOutput(attempt.firstOutputAt - attempt.startedAt);
       if (reply.kind === 'stream') return { ...reply, batches: watched(reply.batches) };
       attempt.reached = true;
-      if (reply.response.usage) attempt.usage = reply.response.usage;
+      const { usage } = reply.response;
+      if (usage && isPossible(usage)) attempt.usage = usage;
       else attempt.producedBytes = producedBytes(unfold(reply.response));
       settle('answered');
       return reply;
@@ -132,7 +134,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     const note = ({ events }: Batch): void => {
       attempt.producedBytes = (attempt.producedBytes ?? 0) + producedBytes(events);
       for (const event of events) {
-        if (event.type === 'usage') attempt.usage = event.usage;
+        if (event.type === 'usage' && isPossible(event.usage)) attempt.usage = event.usage;
         else if (event.type === 'end') settle('answered');
         else if (event.type === 'error') settle(event.error.kind === 'cancelled' ? 'cancelled' : 'failed', event.error);
       }

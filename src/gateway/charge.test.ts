@@ -14,11 +14,6 @@ const CASES: readonly (readonly [string, Partial<Attempt>, readonly [number, num
   ['cut, with usage', { outcome: 'failed', firstOutputAt: 1, producedBytes: 900, usage }, [3, 4, false]],
   ['cut, without', { outcome: 'failed', firstOutputAt: 1, producedBytes: 12 }, [100, 3, true]],
   ['cut after more than was allowed', { outcome: 'failed', firstOutputAt: 1, producedBytes: 900 }, [100, 10, true]],
-  [
-    'whole, with more tokens than there are',
-    { outcome: 'answered', producedBytes: 9, usage: { ...usage, cachedTokens: 1e15 } },
-    [100, 3, true],
-  ],
   ['begun, with nothing to count', { outcome: 'cancelled', firstOutputAt: 1 }, [100, 0, true]],
   ['left before output', { outcome: 'cancelled', reached: true }, [100, 0, true]],
   ['left before the provider had it', { outcome: 'cancelled' }, [0, 0, false]],

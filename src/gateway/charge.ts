@@ -37,14 +37,14 @@ const NOTHING: Charge = {
 };
 
 /**
- * What an attempt that is over has used. What the provider reported is right, where it can be. Where it reported nothing and the answer had begun,
+ * What an attempt that is over has used. What the provider reported is right. Where it reported nothing and the answer had begun,
  * it is the prompt and what came of the answer. One that we gave up before any output, because the client left or another
  * was faster, has its prompt charged if the provider had got it. One that failed before any output costs nothing.
  * `calls`: so many requests to the provider the attempt made, each with the prompt.
  */
 export function chargeOf(attempt: Attempt, { promptTokens, completionTokens: most }: Estimate, calls = 1): Charge {
   const { usage, outcome, reached, firstOutputAt, producedBytes = 0 } = attempt;
-  if (usage && isPossible(usage)) return { usage, estimated: false };
+  if (usage) return { usage, estimated: false };
   const begun = firstOutputAt !== undefined || outcome === 'answered';
   const givenUp = outcome === 'cancelled' || outcome === 'lost';
   if (!begun && !(givenUp && reached === true)) return NOTHING;
@@ -53,6 +53,7 @@ export function chargeOf(attempt: Attempt, { promptTokens, completionTokens: mos
   return { usage: calls > 1 ? { ...known, calls } : known, estimated: true };
 }
 
-function isPossible(usage: Usage): boolean {
+/** What a provider reports that can be; what cannot be counts as not reported. */
+export function isPossible(usage: Usage): boolean {
   return Object.values(usage).every((count) => typeof count !== 'number' || count <= MOST_TOKENS);
 }

@@ -48,7 +48,10 @@ test('limited: usage and prices beyond all measure are charged, recorded, and no
     });
     await world.ask();
     assert.deepEqual(world.problems, []);
-    assert.equal(world.records.length, 1);
+    assert.deepEqual(
+      world.records.map(({ completionTokens, estimated }) => [completionTokens, estimated]),
+      [usage.promptTokens > 10 ? [2, true] : [1e12, false]],
+    );
     assert.deepEqual(await world.left('budget', BUDGET, 10n ** 18n), { remaining: 10n ** 18n - world.spent(), held: 0n });
     assert.deepEqual(await world.left('concurrent', 'key/key_1/concurrent', 1), { remaining: 1n, held: undefined });
   }
