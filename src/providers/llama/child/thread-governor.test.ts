@@ -29,7 +29,7 @@ test('threads: a machine that becomes busy is noticed within a few steps, and on
   const governor = createThreadGovernor(2);
   steps(governor, 20, idle);
   const busy = steps(governor, 60, contended);
-  assert.ok(busy.slice(6).every((threads) => threads === 1));
+  assert.ok(share(busy.slice(6), 1) > 0.92, 'but for looks, ever rarer, whether all are faster again');
   steps(governor, 70, idle);
   assert.ok(share(steps(governor, 60, idle), 2) > 0.95);
 });
@@ -62,15 +62,22 @@ test('threads: a prompt that is read slowly for a while is read with fewer, unti
       return threads;
     });
   assert.equal(share(read(20, idle), 2), 1);
-  assert.ok(
-    read(60, contended)
-      .slice(6)
-      .every((threads) => threads === 1),
-  );
+  assert.ok(share(read(60, contended).slice(6), 1) > 0.92);
   read(70, idle);
   assert.equal(share(read(20, idle), 2), 1);
 });
 
 test('threads: one thread is never made fewer', () => {
   assert.deepEqual([...new Set(steps(createThreadGovernor(1), 100, (threads) => threads * 7))], [1]);
+});
+
+test('threads: a short disturbance is over within a few steps, a long one is not looked at again and again', () => {
+  const governor = createThreadGovernor(2);
+  steps(governor, 20, idle);
+  steps(governor, 6, contended);
+  steps(governor, 10, idle);
+  assert.equal(share(steps(governor, 50, idle), 2), 1);
+  const long = createThreadGovernor(2);
+  steps(long, 200, contended);
+  assert.ok(share(steps(long, 640, contended), 2) < 0.02);
 });

@@ -14,8 +14,8 @@ export interface ThreadGovernor {
 
 /** Shorter pieces of prompts tell nothing: a token of theirs takes longer. */
 const TELLING_PIECE = 16;
-/** Steps until the slower choice is timed again. */
-const LOOK_AGAIN = { usual: 256, contended: 64 };
+/** Steps until the slower choice is timed again; while another program is there, first soon, then twice as late each time. */
+const LOOK_AGAIN = { usual: 256, contendedFirst: 8, contendedLast: 64 };
 /** This much slower than usual, so many times in a row, is a reason to look at once. */
 const SLOW = { factor: 1.8, steps: 3 };
 /** Weight of a new time in the average. */
@@ -36,6 +36,7 @@ export function createThreadGovernor(most: number): ThreadGovernor {
   let current: keyof Timing = 'full';
   let sinceLook = 0;
   let slowSteps = 0;
+  let contendedLook = LOOK_AGAIN.contendedFirst;
 
   const note = (timing: Timing, ms: number): void => {
     const known = timing[current];
@@ -52,12 +53,14 @@ export function createThreadGovernor(most: number): ThreadGovernor {
       // The look is over: take the faster one.
       sinceLook = 0;
       slowSteps = 0;
-      best = (timing.fewer ?? ms) < (timing.full ?? ms) ? 'fewer' : 'full';
+      const faster = (timing.fewer ?? ms) < (timing.full ?? ms) ? 'fewer' : 'full';
+      contendedLook = faster === best ? Math.min(contendedLook * 2, LOOK_AGAIN.contendedLast) : LOOK_AGAIN.contendedFirst;
+      best = faster;
       current = best;
       return;
     }
     sinceLook++;
-    const due = best === 'full' ? LOOK_AGAIN.usual : LOOK_AGAIN.contended;
+    const due = best === 'full' ? LOOK_AGAIN.usual : contendedLook;
     if ((untried && timing[other] === undefined) || sinceLook >= due || slowSteps >= SLOW.steps) current = other;
   };
 
