@@ -146,4 +146,4 @@ export async function heldMemory(asked: Asked, count: number, cores: Cores | und
 }
 
 /** Until a process's memory is looked at, so that what only begins or ends is not counted. */
-export const SETTLE_MS = 2000;
+export const SETTLE_MS = 4000;
