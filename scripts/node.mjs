@@ -69,7 +69,7 @@ export function programArgs(program, args) {
  * Where Node keeps what it has compiled, from the first module on: a start takes a third of the time, and the compiler of TypeScript
  * (20 MB) is not even loaded. The folder is the one that Node itself takes where a program asks for it.
  */
-function withCompileCache(env) {
+export function withCompileCache(env) {
   return { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...env };
 }
 

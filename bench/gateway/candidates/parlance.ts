@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accepting, freePort, start } from '../../lib/process.ts';
+import { programArgs, withCompileCache } from '../../../scripts/node.mjs';
 import { ROOT } from '../../lib/report.ts';
 import type { Cores, Upstreams } from '../upstreams.ts';
 
@@ -91,8 +92,9 @@ export async function startParlance(options: ParlanceOptions): Promise<RunningPa
     ...more,
   };
   const key = on ? makeKey(main, env, folder) : 'sk-bench';
-  const args = [...nodeFlags, main, 'serve'];
-  const program = start({ command: process.execPath, args, env, cwd: folder, cores: cores?.server, quiet: true });
+  // as `npm start` and `parlance` start it
+  const args = [...nodeFlags, ...programArgs(main, ['serve'])];
+  const program = start({ command: process.execPath, args, env: withCompileCache(env), cwd: folder, cores: cores?.server, quiet: true });
   await accepting(port, { withinMs: 30_000, program });
   return {
     url: `http://127.0.0.1:${port}`,
