@@ -292,7 +292,10 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
     const began = now();
     fillBatch(pieces);
     const decoding = running.filter((generation) => generation.scoresAt >= 0).length;
-    await native.decode();
+    // what the last step made is told while the native thread decodes, not before it may begin
+    const decoded = native.decode();
+    flush();
+    await decoded;
     const ms = now() - began;
     if (promptTokens === 0) {
       readingMs = 0;
@@ -310,7 +313,6 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
     }
     step++;
     await sampleAll();
-    flush();
   };
 
   const loop = async (): Promise<void> => {
@@ -318,12 +320,14 @@ export function createScheduler({ native, governor, tokenizer, send, now }: Sche
     looping = true;
     for (;;) {
       dropCancelled();
+      // a prompt's beginning may have to be copied: nobody's tokens wait for that
+      if (waiting.length > 0 || running.length === 0) flush();
       await admit();
       if (running.length === 0) break;
       try {
         await runStep();
       } catch (cause) {
-        outputs = [];
+        flush();
         breakAll(cause);
       }
       if (now() - toldAt >= TELL_EVERY_MS) tellWork();
