@@ -10,7 +10,9 @@ const MOST_WAITING = 16 * 1024 * 1024;
 const OUTPUT = { dest: 1, sync: false, maxLength: MOST_WAITING };
 /** Lines are written together, at the latest after so many milliseconds: a call of the system for each costs more than the line. */
 const WRITE_EVERY_MS = 100;
-const WRITE_FROM_BYTES = 64 * 1024;
+/** A pipe takes so much in one piece (PIPE_BUF), whoever else writes to it: lines of several processes are never mixed. */
+const MOST_AT_ONCE = 4096;
+const WRITE_FROM_BYTES = 3072;
 
 /**
  * A pino logger. It writes to `stream`, else to standard output without blocking; what still waits at exit is written then.
@@ -30,7 +32,7 @@ export function createLogger({ level, format }: LogSettings, stream?: Destinatio
 }
 
 function batchedOutput(): DestinationStream {
-  const out = pino.destination({ ...OUTPUT, minLength: WRITE_FROM_BYTES, maxWrite: 2 * WRITE_FROM_BYTES });
+  const out = pino.destination({ ...OUTPUT, minLength: WRITE_FROM_BYTES, maxWrite: MOST_AT_ONCE });
   let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
     timer = undefined;

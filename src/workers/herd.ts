@@ -87,8 +87,10 @@ export function createHerd({ size, start: launch, log, now, shutdownMs, changed,
       await gone;
       throw cause;
     }
+    // it may have ended in the moment in which it was ready
+    if (!all.has(worker)) throw new Error('The worker ended as soon as it was ready.');
     from = now();
-    if (all.has(worker)) serving.add(worker);
+    serving.add(worker);
     changed?.(serving.size);
     return worker;
   };

@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { revived } from './failure.ts';
 import type { Failure } from './failure.ts';
+import { watchHandover } from './handover.ts';
+import type { Handover } from './handover.ts';
 import type { WorkerProcess } from './herd.ts';
 import { createLink } from './link.ts';
 import { isBatch } from './message.ts';
@@ -78,7 +80,7 @@ export function spawnWorker({ offer, failed, onLine }: SpawnOptions): SpawnedWor
     name,
     pid: worker.process.pid,
     ready: ready.promise,
-    gone: goneOf(worker).then((words) => {
+    gone: goneOf(worker, watchHandover(worker)).then((words) => {
       ready.reject(new Error(`The worker ended before it was ready: ${words}.`));
       peer.close(new Error('The worker is gone.'));
       offered.gone();
@@ -100,10 +102,14 @@ export function spawnWorker({ offer, failed, onLine }: SpawnOptions): SpawnedWor
 }
 
 /** Its last messages come before the channel is closed, which may be after its end. */
-async function goneOf(worker: Worker): Promise<string> {
-  const [[code, signal]] = await Promise.all([
-    once(worker.process, 'exit') as Promise<[number | null, string | null]>,
-    once(worker.process, 'disconnect'),
-  ]);
+async function goneOf({ process: child }: Worker, handover: Handover): Promise<string> {
+  const closed = once(child, 'disconnect');
+  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  const looking = setInterval(handover.settle, LOOK_MS);
+  await closed;
+  clearInterval(looking);
+  handover.settle();
   return signal === null ? `exit code ${code}` : `killed by ${signal}`;
 }
+
+const LOOK_MS = 20;

@@ -4,6 +4,7 @@ import { openMetricsAside, startManager } from '../compose-parts.ts';
 import type { Applied } from '../compose-root.ts';
 import { afterRestart, refuseLive } from '../config/live.ts';
 import type { Config } from '../config/settings.ts';
+import { GatewayError } from '../core/error.ts';
 import { spenderOf } from '../gateway/applying.ts';
 import { memoryCounters } from '../gateway/counters.ts';
 import { startRetention } from '../gateway/retention.ts';
@@ -93,7 +94,17 @@ export async function startWorkers({ config: started, version, store: opened, lo
   };
   /** All records so far are in the store. */
   const flush = async (): Promise<void> => {
-    await Promise.all([...Array.from(workers, (worker) => ask(worker, 'flush', FLUSH_MS)), journals?.settled()]);
+    await Promise.all(Array.from(workers, flushOne));
+    // those of workers that are gone
+    await journals?.settled();
+  };
+  const flushOne = async (worker: SpawnedWorker): Promise<void> => {
+    try {
+      await ask(worker, 'flush', FLUSH_MS);
+    } catch (cause) {
+      if (!worker.peer.isOpen()) return;
+      throw new GatewayError('overloaded', 'What a worker used last is not written down yet. Try again.', { retryAfterMs: 1000, cause });
+    }
   };
   const places = createPlaces(started.routing.maxInFlight, () => [...workers]);
   const more: Readonly<Record<string, Answerer>> = { readiness, flush, figures: () => figures.all() };

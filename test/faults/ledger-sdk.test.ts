@@ -54,6 +54,7 @@ test('ledger: the SDK backs off at a limit of requests a minute and succeeds, st
   assert.deepEqual(statuses.splice(0), all);
   // most of the minute passes; what is left of it the SDK has to wait for
   server.kill('SIGUSR2');
+  await server.logged(({ msg }) => msg === 'clock ahead');
   const from = performance.now();
   await one('alone', true);
   assert.deepEqual(statuses.splice(0), [429, 200], 'after waiting as told, a request passes');
