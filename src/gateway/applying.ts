@@ -37,10 +37,6 @@ interface Holder {
 
 const part = encodeURIComponent;
 
-/** Counters of what is kept of a holder, which is replaced when it changes: the same ones for all its requests. */
-const limitsOfHolder = new WeakMap<object, readonly Applying[]>();
-const budgetsOfHolder = new WeakMap<object, BudgetsNow>();
-
 /** Those of the periods that there are from `from` up to `until`. */
 interface BudgetsNow {
   readonly from: number;
@@ -50,28 +46,40 @@ interface BudgetsNow {
   readonly counted: readonly BudgetCounter[];
 }
 
-const nameOfKey = ({ id }: VirtualKey): string => `key/${part(id)}`;
-const nameOfProject = ({ id }: Project): string => `project/${part(id)}`;
-const nameOfEndUser = ({ projectId, id }: EndUser): string => `user/${part(projectId)}/${part(id)}`;
+/** Of a key, a project or an end user as it is kept, which is replaced when it changes: the same counters for all its requests. */
+interface Known {
+  readonly holder: Holder;
+  readonly limits: readonly Applying[];
+  now: BudgetsNow | undefined;
+}
+
+const knownOnes = new WeakMap<object, Known>();
+
+function known(kept: Omit<Holder, 'scope' | 'name'>, scope: Scope, nameOf: () => string): Known {
+  const before = knownOnes.get(kept);
+  if (before) return before;
+  const holder = { ...kept, scope, name: nameOf() };
+  const made = { holder, limits: limitCounters(holder), now: undefined };
+  knownOnes.set(kept, made);
+  return made;
+}
+
+function holdersOf({ key, project, endUser }: Asking): readonly Known[] {
+  const found: Known[] = [];
+  if (key) found.push(known(key, 'key', () => `key/${part(key.id)}`));
+  if (project) found.push(known(project, 'project', () => `project/${part(project.id)}`));
+  if (endUser) found.push(known(endUser, 'end user', () => `user/${part(endUser.projectId)}/${part(endUser.id)}`));
+  return found;
+}
 
 /** The limits on how much is used in a time. `models`: those of the model that is asked for, by its names. */
-export function applyingLimits({ key, project, endUser }: Asking, models: ReadonlyMap<string, Limits>): readonly Applying[] {
+export function applyingLimits(asking: Asking, models: ReadonlyMap<string, Limits>): readonly Applying[] {
   const found: Applying[] = [];
-  if (key) found.push(...limitsOf(key, () => ({ ...key, scope: 'key', name: nameOfKey(key) })));
-  if (project) found.push(...limitsOf(project, () => ({ ...project, scope: 'project', name: nameOfProject(project) })));
-  if (endUser) found.push(...limitsOf(endUser, () => ({ ...endUser, scope: 'end user', name: nameOfEndUser(endUser) })));
+  for (const { limits } of holdersOf(asking)) found.push(...limits);
   for (const [model, limits] of models) {
     found.push(...limitCounters({ scope: 'model', name: `model/${part(model)}`, limits, budgets: [] }));
   }
   return found;
-}
-
-function limitsOf(kept: object, holder: () => Holder): readonly Applying[] {
-  const known = limitsOfHolder.get(kept);
-  if (known) return known;
-  const made = limitCounters(holder());
-  limitsOfHolder.set(kept, made);
-  return made;
 }
 
 function limitCounters({ scope, name, limits }: Holder): readonly Applying[] {
@@ -95,29 +103,20 @@ function limitCounters({ scope, name, limits }: Holder): readonly Applying[] {
 /** The budgets, as they are at that time (Unix milliseconds). */
 export function applyingBudgets(asking: Asking, at: number): readonly Applying<BudgetCounter>[] {
   const found: Applying<BudgetCounter>[] = [];
-  for (const { budgets } of budgetsNow(asking, at)) found.push(...budgets);
+  for (const one of holdersOf(asking)) found.push(...budgetsOf(one, at).budgets);
   return found;
 }
 
 /** What is spent is counted by: the budgets, and those that were taken away and may come back. */
 export function countedBudgets(asking: Asking, at: number): readonly BudgetCounter[] {
   const found: BudgetCounter[] = [];
-  for (const { counted } of budgetsNow(asking, at)) found.push(...counted);
+  for (const one of holdersOf(asking)) found.push(...budgetsOf(one, at).counted);
   return found;
 }
 
-function budgetsNow({ key, project, endUser }: Asking, at: number): readonly BudgetsNow[] {
-  const found: BudgetsNow[] = [];
-  if (key) found.push(budgetsOf(key, at, () => ({ ...key, scope: 'key', name: nameOfKey(key) })));
-  if (project) found.push(budgetsOf(project, at, () => ({ ...project, scope: 'project', name: nameOfProject(project) })));
-  if (endUser) found.push(budgetsOf(endUser, at, () => ({ ...endUser, scope: 'end user', name: nameOfEndUser(endUser) })));
-  return found;
-}
-
-function budgetsOf(kept: object, at: number, holder: () => Holder): BudgetsNow {
-  const known = budgetsOfHolder.get(kept);
-  if (known && known.from <= at && at < known.until) return known;
-  const { scope, name, budgets, formerBudgets = [] } = holder();
+function budgetsOf(one: Known, at: number): BudgetsNow {
+  if (one.now && one.now.from <= at && at < one.now.until) return one.now;
+  const { scope, name, budgets, formerBudgets = [] } = one.holder;
   const counterOf = (period: BudgetPeriod, limit: bigint): BudgetCounter => {
     const { since, until } = periodOf(period, at);
     return { kind: 'budget', key: `${name}/money/${period}`, limit, since, until };
@@ -132,7 +131,7 @@ function budgetsOf(kept: object, at: number, holder: () => Holder): BudgetsNow {
     budgets: made,
     counted,
   };
-  budgetsOfHolder.set(kept, now);
+  one.now = now;
   return now;
 }
 
