@@ -1,26 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GatewayError } from '../core/error.ts';
 import { withFormer } from './former-budgets.ts';
-import { estimatePrompt } from './money.ts';
-import { endUserWith, keyWith, NOON, PRICE, projectWith, usageOf, whole, worldOf } from './limited-testing.ts';
-
-/** What the worst case of the standard request costs: its prompt at 1000 nano-dollars a token, and 100 tokens at 2000. */
-const worstOf = (made: ReturnType<typeof worldOf>, tokens = 100): bigint =>
-  BigInt(estimatePrompt(made.callOf().request).tokens) * 1000n + BigInt(tokens) * 2000n;
-const WORST = worstOf(worldOf());
-/** 10 tokens of the prompt and 20 of the answer. */
-const ACTUAL = 10n * 1000n + 20n * 2000n;
-
-async function refusal(work: Promise<unknown>): Promise<GatewayError> {
-  try {
-    await work;
-  } catch (error) {
-    assert.ok(error instanceof GatewayError, String(error));
-    return error;
-  }
-  return assert.fail('it was not refused');
-}
+import { endUserWith, keyWith, NOON, PRICE, projectWith, usageOf, whole, worldOf, ACTUAL, refusal, WORST } from './limited-testing.ts';
 
 const total = (nanos: bigint) => [{ period: 'total' as const, nanos }];
 const BUDGET = 'key/key_1/money/total';

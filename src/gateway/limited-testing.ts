@@ -1,7 +1,9 @@
 /** For tests: everything between a call and scripted targets, with counters in memory and clocks that stand still. */
+import assert from 'node:assert/strict';
 import type { Call, ModelCard, Pricing, Reply } from '../core/call.ts';
 import { compose } from '../core/call.ts';
 import type { Usage } from '../core/chat.ts';
+import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
 import { accept } from '../../test/support/openai-chat.ts';
@@ -15,6 +17,7 @@ import { limited } from './limited.ts';
 import type { LimitSettings } from './limited.ts';
 import { createLine } from './line.ts';
 import { metered } from './metered.ts';
+import { estimatePrompt } from './money.ts';
 import { DEFAULT_POLICY } from './route.ts';
 import type { Route, RoutePolicy, RouteTarget } from './route.ts';
 
@@ -227,4 +230,22 @@ export function worldOf(world: World = {}) {
     },
     spent: () => records.reduce((sum, { costNanos }) => sum + costNanos, 0n),
   };
+}
+
+/** What the worst case of the standard request costs: its prompt at 1000 nano-dollars a token, and 100 tokens at 2000. */
+export const worstOf = (made: ReturnType<typeof worldOf>, tokens = 100): bigint =>
+  BigInt(estimatePrompt(made.callOf().request).tokens) * 1000n + BigInt(tokens) * 2000n;
+export const WORST = worstOf(worldOf());
+/** 10 tokens of the prompt and 20 of the answer. */
+export const ACTUAL = 10n * 1000n + 20n * 2000n;
+
+/** The error with which the work is refused; fails where it is not. */
+export async function refusal(work: Promise<unknown>): Promise<GatewayError> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof GatewayError, String(error));
+    return error;
+  }
+  return assert.fail('it was not refused');
 }

@@ -2,26 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
-import { estimatePrompt } from './money.ts';
 import type { Chat } from './limited-testing.ts';
-import { END, endUserWith, keyWith, projectWith, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
-
-/** What the worst case of the standard request costs: its prompt at 1000 nano-dollars a token, and 100 tokens at 2000. */
-const worstOf = (made: ReturnType<typeof worldOf>, tokens = 100): bigint =>
-  BigInt(estimatePrompt(made.callOf().request).tokens) * 1000n + BigInt(tokens) * 2000n;
-const WORST = worstOf(worldOf());
-/** 10 tokens of the prompt and 20 of the answer. */
-const ACTUAL = 10n * 1000n + 20n * 2000n;
-
-async function refusal(work: Promise<unknown>): Promise<GatewayError> {
-  try {
-    await work;
-  } catch (error) {
-    assert.ok(error instanceof GatewayError, String(error));
-    return error;
-  }
-  return assert.fail('it was not refused');
-}
+import {
+  END,
+  endUserWith,
+  keyWith,
+  projectWith,
+  said,
+  START,
+  streamed,
+  usageOf,
+  whole,
+  worldOf,
+  ACTUAL,
+  refusal,
+  WORST,
+  worstOf,
+} from './limited-testing.ts';
 
 /** Answers when it may. */
 const after =
