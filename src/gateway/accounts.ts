@@ -109,8 +109,17 @@ export interface UsageRecord {
   readonly completionTokens: number;
   readonly cachedTokens: number;
   readonly cacheWriteTokens: number;
+  /** Of those written to a cache, those to be kept for an hour. */
+  readonly cacheWriteLongTokens: number;
   readonly reasoningTokens: number;
+  /** Of the prompt and of the completion. */
   readonly audioTokens: number;
+  /** Of the audio tokens, those of the completion. */
+  readonly completionAudioTokens: number;
+  /** Of the prompt and of the completion. */
+  readonly imageTokens: number;
+  /** Of the image tokens, those of the completion. */
+  readonly completionImageTokens: number;
   /** The provider did not say; the tokens are counted by us. */
   readonly estimated: boolean;
   readonly costNanos: bigint;

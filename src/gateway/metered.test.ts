@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Pricing, Reply } from '../core/call.ts';
+import type { Prices, Pricing, Reply } from '../core/call.ts';
 import type { Usage } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
 import type { Batch } from '../core/event.ts';
 import { likelyTokens } from './charge.ts';
-import { estimatePrompt } from './money.ts';
+import { costOf, estimatePrompt } from './money.ts';
 import { END, keyWith, PRICE, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
 import type { Chat, World } from './limited-testing.ts';
 
@@ -56,8 +56,12 @@ test('metered: what the provider reported is charged as it is', async () => {
       completionTokens: 20,
       cachedTokens: 0,
       cacheWriteTokens: 0,
+      cacheWriteLongTokens: 0,
       reasoningTokens: 0,
       audioTokens: 0,
+      completionAudioTokens: 0,
+      imageTokens: 0,
+      completionImageTokens: 0,
       estimated: false,
       costNanos: 50_000n,
       unpriced: false,
@@ -71,6 +75,41 @@ test('metered: what the provider reported is charged as it is', async () => {
       totalMs: 0,
     },
   );
+  await balanced(world);
+});
+
+test('metered: a record has every kind of token that has a price, so that its cost can be computed from it', async () => {
+  const ofPrompt: Prices = { input: 1, cachedInput: 3, cacheWrite: 5, cacheWriteLong: 7, inputAudio: 13, inputImage: 19 };
+  const pricing: Pricing = { ...ofPrompt, output: 2, reasoning: 11, outputAudio: 17, outputImage: 23 };
+  const usage: Usage = {
+    promptTokens: 1000,
+    cachedTokens: 100,
+    cacheWriteTokens: 60,
+    cacheWriteLongTokens: 20,
+    promptAudioTokens: 7,
+    promptImageTokens: 9,
+    completionTokens: 500,
+    reasoningTokens: 80,
+    completionAudioTokens: 5,
+    completionImageTokens: 3,
+  };
+  const world = made({ targets: { a: whole(usage) }, card: { pricing } });
+  await world.ask();
+  const record = world.records[0] ?? assert.fail();
+  const read: Usage = {
+    promptTokens: record.promptTokens,
+    cachedTokens: record.cachedTokens,
+    cacheWriteTokens: record.cacheWriteTokens,
+    cacheWriteLongTokens: record.cacheWriteLongTokens,
+    promptAudioTokens: record.audioTokens - record.completionAudioTokens,
+    promptImageTokens: record.imageTokens - record.completionImageTokens,
+    completionTokens: record.completionTokens,
+    reasoningTokens: record.reasoningTokens,
+    completionAudioTokens: record.completionAudioTokens,
+    completionImageTokens: record.completionImageTokens,
+  };
+  assert.deepEqual(read, usage);
+  assert.equal(costOf(read, pricing), record.costNanos);
   await balanced(world);
 });
 

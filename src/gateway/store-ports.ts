@@ -68,8 +68,12 @@ export interface UsageSum {
   readonly completionTokens: bigint;
   readonly cachedTokens: bigint;
   readonly cacheWriteTokens: bigint;
+  readonly cacheWriteLongTokens: bigint;
   readonly reasoningTokens: bigint;
   readonly audioTokens: bigint;
+  readonly completionAudioTokens: bigint;
+  readonly imageTokens: bigint;
+  readonly completionImageTokens: bigint;
   readonly costNanos: bigint;
   readonly estimated: number;
   readonly unpriced: number;

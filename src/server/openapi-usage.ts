@@ -56,13 +56,19 @@ const Me = Type.Object(
   { title: 'Me' },
 );
 
+const ofThese = (description: string): TSchema => Type.Integer({ minimum: 0, description });
+
 const tokens = {
   prompt_tokens: count,
   completion_tokens: count,
-  cached_tokens: count,
-  cache_write_tokens: count,
-  reasoning_tokens: count,
-  audio_tokens: count,
+  cached_tokens: ofThese('Of the prompt, read from a cache.'),
+  cache_write_tokens: ofThese('Of the prompt, written to a cache.'),
+  cache_write_long_tokens: ofThese('Of those written to a cache, to be kept for an hour.'),
+  reasoning_tokens: ofThese('Of the completion.'),
+  audio_tokens: ofThese('Of the prompt and of the completion.'),
+  completion_audio_tokens: ofThese('Of the audio, that of the completion.'),
+  image_tokens: ofThese('Of the prompt and of the completion.'),
+  completion_image_tokens: ofThese('Of the images, those of the completion.'),
 };
 
 const UsageSum = Type.Object(

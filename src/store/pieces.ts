@@ -2,7 +2,7 @@
 import type { CompiledQuery, Transaction } from 'kysely';
 import type { Schema } from './schema.ts';
 
-/** Rows a statement has; Postgres and SQLite both take more parameters than the largest has with thirty columns. */
+/** Rows a statement has; Postgres and SQLite both take more parameters than the largest has with a hundred columns. */
 const SIZES = [256, 32, 4, 1] as const;
 
 export type Row<Column extends string> = Readonly<Record<Column, unknown>>;

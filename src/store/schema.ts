@@ -89,8 +89,12 @@ export interface UsageRow {
   completion_tokens: Whole;
   cached_tokens: Whole;
   cache_write_tokens: Whole;
+  cache_write_long_tokens: Whole;
   reasoning_tokens: Whole;
   audio_tokens: Whole;
+  completion_audio_tokens: Whole;
+  image_tokens: Whole;
+  completion_image_tokens: Whole;
   estimated: Whole;
   cost_nanos: Whole;
   unpriced: Whole;
@@ -112,8 +116,12 @@ export interface SumColumns {
   completion_tokens: Whole;
   cached_tokens: Whole;
   cache_write_tokens: Whole;
+  cache_write_long_tokens: Whole;
   reasoning_tokens: Whole;
   audio_tokens: Whole;
+  completion_audio_tokens: Whole;
+  image_tokens: Whole;
+  completion_image_tokens: Whole;
   cost_nanos: Whole;
   estimated: Whole;
   unpriced: Whole;

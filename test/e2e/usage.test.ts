@@ -65,6 +65,17 @@ test('usage: records, page by page', async () => {
   assert.match(latest.request_id, /^req_/);
 });
 
+test('usage: sums and records have the fields that the description says, each kind of token among them', async () => {
+  const { schemas } = ((await (await counted.get(root, '/openapi.json')).json()) as Json).components;
+  const { object, ...sum } = (await report('?group_by=day,project,key,end_user,model,provider,outcome')).body.data[0];
+  assert.deepEqual(Object.keys({ object, ...sum }).toSorted(), Object.keys(schemas.UsageSum.properties).toSorted());
+  const [record] = (await report('/records')).body.data;
+  assert.deepEqual(Object.keys(record).toSorted(), Object.keys(schemas.UsageRecord.properties).toSorted());
+  const tokens = Object.keys(record).filter((name) => name.endsWith('_tokens'));
+  assert.deepEqual(tokens, Object.keys(sum).filter((name) => name.endsWith('_tokens'))); // prettier-ignore
+  assert.equal(tokens.length, 10);
+});
+
 test('usage: as a table, in which nothing is a formula', async () => {
   const { body, type } = await report('/records?format=csv');
   assert.match(type ?? '', /^text\/csv/);

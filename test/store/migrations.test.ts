@@ -46,7 +46,14 @@ const step = (number: number, name: string, statements: readonly string[]): Migr
 /** What a step of an earlier version left behind, by its number. */
 const LEFT: Readonly<Record<number, string>> = {
   1: "insert into projects (id, name, limits, budgets, models, created_at) values ('proj_old', 'Old', '{}', '[]', '[]', 5)",
-  2: `insert into usage_days values (19700, 'proj_old', 'key_old', 'm', '', 'ok', 1, 1, 10, 20, 0, 0, 0, 0, 9007199254740993, 0, 0)`,
+  2: `insert into usage_days (
+    day, project_id, key_id, model, provider, outcome, requests, attempts, prompt_tokens, completion_tokens, cached_tokens,
+    cache_write_tokens, reasoning_tokens, audio_tokens, cost_nanos, estimated, unpriced
+  ) values (19700, 'proj_old', 'key_old', 'm', '', 'ok', 1, 1, 10, 20, 0, 0, 0, 0, 9007199254740993, 0, 0)`,
+  3: `insert into usage_records (
+    id, request_id, attempt, at, key_id, project_id, model_asked, model, prompt_tokens, completion_tokens, cached_tokens,
+    cache_write_tokens, reasoning_tokens, audio_tokens, estimated, cost_nanos, unpriced, stream, outcome, status, queue_ms, total_ms
+  ) values ('req_0:1', 'req_0', 1, 1702080000000, 'key_old', 'proj_old', 'm', 'm', 10, 20, 0, 0, 0, 0, 0, 9007199254740993, 0, 0, 'ok', 200, 0, 9)`,
 };
 
 /** The numbers of this version's steps, and that of a step which it does not know. */
@@ -67,6 +74,16 @@ overBoth('migrations', (check) => {
         await accounts.putProject(project('proj_a'), auditOf('a'));
         await accounts.putKey(key('key_a'), auditOf('key_a'));
         await usage.add([record('req_1:1')]);
+        const wanted = record('req_1:1');
+        const kept = (await usage.records({}, { limit: 9 })).items;
+        assert.deepEqual(
+          kept.filter(({ id }) => id === wanted.id),
+          [wanted],
+        );
+        const old = kept.find(({ id }) => id === 'req_0:1');
+        assert.deepEqual([old?.promptTokens, old?.imageTokens], have >= 3 ? [10, 0] : [undefined, undefined]);
+        const [sum] = await usage.sums({}, []);
+        assert.deepEqual([sum?.imageTokens, sum?.promptTokens], [9n, have >= 2 ? 110n : 100n]);
         await completions.put(completion('chatcmpl-1'));
       });
     });
@@ -160,5 +177,6 @@ test('steps are numbered from 1 without gaps, and those that were released stay 
     [2, 'usage', '7443658d35a5', '6139dd66f374'],
     [3, 'completions', '127bc05e841a', '281d87b0459a'],
     [4, 'end user defaults', '176db340c511', '176db340c511'],
+    [5, 'kinds of tokens', '3a85608105e7', '3e72421e70ce'],
   ]);
 });

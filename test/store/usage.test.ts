@@ -12,8 +12,10 @@ const NOON = 19_700 * DAY + DAY / 2;
 /** What the sums must be, by adding up the records one by one. */
 function expected(records: readonly UsageRecord[], filter: UsageFilter, groups: readonly UsageGroup[]): readonly UsageSum[] {
   const sums = new Map<string, UsageSum>();
-  const nothing = { requests: 0, attempts: 0, estimated: 0, unpriced: 0, promptTokens: 0n, completionTokens: 0n, cachedTokens: 0n };
-  const none = { ...nothing, cacheWriteTokens: 0n, reasoningTokens: 0n, audioTokens: 0n, costNanos: 0n };
+  const counts = { requests: 0, attempts: 0, estimated: 0, unpriced: 0, costNanos: 0n };
+  const ofPrompt = { promptTokens: 0n, cachedTokens: 0n, cacheWriteTokens: 0n, cacheWriteLongTokens: 0n };
+  const ofCompletion = { completionTokens: 0n, reasoningTokens: 0n, completionAudioTokens: 0n, completionImageTokens: 0n };
+  const none = { ...counts, ...ofPrompt, ...ofCompletion, audioTokens: 0n, imageTokens: 0n };
   if (groups.length === 0) sums.set('{}', { group: {}, ...none });
   for (const one of records) {
     const about = {
@@ -39,8 +41,12 @@ function expected(records: readonly UsageRecord[], filter: UsageFilter, groups: 
       completionTokens: before.completionTokens + BigInt(one.completionTokens),
       cachedTokens: before.cachedTokens + BigInt(one.cachedTokens),
       cacheWriteTokens: before.cacheWriteTokens + BigInt(one.cacheWriteTokens),
+      cacheWriteLongTokens: before.cacheWriteLongTokens + BigInt(one.cacheWriteLongTokens),
       reasoningTokens: before.reasoningTokens + BigInt(one.reasoningTokens),
       audioTokens: before.audioTokens + BigInt(one.audioTokens),
+      completionAudioTokens: before.completionAudioTokens + BigInt(one.completionAudioTokens),
+      imageTokens: before.imageTokens + BigInt(one.imageTokens),
+      completionImageTokens: before.completionImageTokens + BigInt(one.completionImageTokens),
       costNanos: before.costNanos + one.costNanos,
       estimated: before.estimated + (one.estimated ? 1 : 0),
       unpriced: before.unpriced + (one.unpriced ? 1 : 0),
@@ -71,6 +77,14 @@ function many(count: number, seed: number): readonly UsageRecord[] {
       outcome: pick(['ok', 'ok', 'error', 'cancelled', 'lost'] as const),
       promptTokens: whole(1_000),
       completionTokens: whole(1_000),
+      cachedTokens: whole(100),
+      cacheWriteTokens: whole(200),
+      cacheWriteLongTokens: whole(150),
+      reasoningTokens: whole(300),
+      audioTokens: whole(400),
+      completionAudioTokens: whole(250),
+      imageTokens: whole(500),
+      completionImageTokens: whole(350),
       estimated: random() < 0.2,
       unpriced: random() < 0.1,
       costNanos: BigInt(whole(1_000_000_000)),

@@ -15,7 +15,22 @@ export type Line =
   | { readonly kind: 'spent'; readonly bequest: Bequest; readonly records: readonly UsageRecord[] }
   | { readonly kind: 'told'; readonly holdId: string };
 
-const plain = (record: UsageRecord): object => ({ ...record, costNanos: String(record.costNanos) });
+/** Kinds of tokens that few records have: a line without one has none of it, as one of an earlier version. */
+const RARE = {
+  cacheWriteLongTokens: 0,
+  completionAudioTokens: 0,
+  imageTokens: 0,
+  completionImageTokens: 0,
+} as const satisfies Partial<UsageRecord>;
+
+const plain = (record: UsageRecord): object => ({
+  ...record,
+  costNanos: String(record.costNanos),
+  cacheWriteLongTokens: record.cacheWriteLongTokens || undefined,
+  completionAudioTokens: record.completionAudioTokens || undefined,
+  imageTokens: record.imageTokens || undefined,
+  completionImageTokens: record.completionImageTokens || undefined,
+});
 
 /** One line, with its end. */
 export const lineOf = (record: UsageRecord): string => `${JSON.stringify(plain(record))}\n`;
@@ -49,7 +64,7 @@ function read(line: string): Line | undefined {
 
 function recordOf(value: unknown): UsageRecord | undefined {
   if (!isObject(value) || typeof value['id'] !== 'string' || !isWhole(value['costNanos'])) return undefined;
-  return { ...(value as unknown as UsageRecord), costNanos: BigInt(value['costNanos']) };
+  return { ...RARE, ...(value as unknown as UsageRecord), costNanos: BigInt(value['costNanos']) };
 }
 
 function spentOf({ by, how, charges, records }: Readonly<Record<string, unknown>>, holdId: string): Line | undefined {
