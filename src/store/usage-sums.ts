@@ -56,6 +56,13 @@ const SUM_COLUMNS = Object.keys(SUMS) as (keyof typeof SUMS)[];
 
 type Sums = Record<keyof typeof SUMS, bigint>;
 type Key = Record<(typeof USER_DAY_KEY)[number], string | bigint>;
+
+/** What a record adds, and to which rows. */
+interface Part {
+  readonly key: Key;
+  readonly sums: Sums;
+}
+
 type GroupColumn = (typeof GROUPS)[UsageGroup];
 export type FilterColumn = (typeof FILTERS)[keyof typeof FILTERS];
 
@@ -85,8 +92,9 @@ export function addToDays(): (tx: Transaction<Schema>, records: readonly UsageRe
       .compile(),
   );
   return async (tx, records) => {
-    await intoDays(tx, gathered(records, DAY_KEY));
-    await intoUserDays(tx, gathered(records, USER_DAY_KEY));
+    const parts = records.map((record): Part => ({ key: keyOf(record), sums: sumsOf(record) }));
+    await intoDays(tx, gathered(parts, DAY_KEY));
+    await intoUserDays(tx, gathered(parts, USER_DAY_KEY));
   };
 }
 
@@ -96,13 +104,11 @@ const additions = (table: 'usage_days' | 'usage_user_days'): Record<keyof Sums, 
   ) as Record<keyof Sums, RawBuilder<bigint>>;
 
 /** One row per key, in the order of the keys: two processes that write the same rows do not wait for each other in a ring. */
-function gathered(records: readonly UsageRecord[], columns: readonly (keyof Key)[]): readonly (Key & Sums)[] {
+function gathered(parts: readonly Part[], columns: readonly (keyof Key)[]): readonly (Key & Sums)[] {
   const rows = new Map<string, Key & Sums>();
-  for (const record of records) {
-    const key = keyOf(record);
+  for (const { key, sums } of parts) {
     const name = columns.map((column) => key[column]).join('\0');
     const row = rows.get(name);
-    const sums = sumsOf(record);
     if (row) for (const column of SUM_COLUMNS) row[column] += sums[column];
     else rows.set(name, { ...key, ...sums });
   }

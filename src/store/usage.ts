@@ -107,6 +107,12 @@ export function createUsageStore(db: Database): UsageStore {
 
 const flag = (value: boolean): number => (value ? 1 : 0);
 
+/** As a number: thread to thread and into the database it costs less than a bigint. */
+function whole(tokens: number): number {
+  if (!Number.isSafeInteger(tokens)) throw new RangeError(`${tokens} is no number of tokens.`);
+  return tokens;
+}
+
 /** Throws a RangeError where a number of tokens or money is not a whole one. */
 const usageRow = (record: UsageRecord) => ({
   id: indexable(record.id),
@@ -119,16 +125,16 @@ const usageRow = (record: UsageRecord) => ({
   model_asked: record.modelAsked,
   model: indexable(record.model),
   provider: record.provider === undefined ? null : indexable(record.provider),
-  prompt_tokens: BigInt(record.promptTokens),
-  completion_tokens: BigInt(record.completionTokens),
-  cached_tokens: BigInt(record.cachedTokens),
-  cache_write_tokens: BigInt(record.cacheWriteTokens),
-  cache_write_long_tokens: BigInt(record.cacheWriteLongTokens),
-  reasoning_tokens: BigInt(record.reasoningTokens),
-  audio_tokens: BigInt(record.audioTokens),
-  completion_audio_tokens: BigInt(record.completionAudioTokens),
-  image_tokens: BigInt(record.imageTokens),
-  completion_image_tokens: BigInt(record.completionImageTokens),
+  prompt_tokens: whole(record.promptTokens),
+  completion_tokens: whole(record.completionTokens),
+  cached_tokens: whole(record.cachedTokens),
+  cache_write_tokens: whole(record.cacheWriteTokens),
+  cache_write_long_tokens: whole(record.cacheWriteLongTokens),
+  reasoning_tokens: whole(record.reasoningTokens),
+  audio_tokens: whole(record.audioTokens),
+  completion_audio_tokens: whole(record.completionAudioTokens),
+  image_tokens: whole(record.imageTokens),
+  completion_image_tokens: whole(record.completionImageTokens),
   estimated: flag(record.estimated),
   cost_nanos: record.costNanos,
   unpriced: flag(record.unpriced),
