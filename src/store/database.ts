@@ -11,6 +11,13 @@ export interface StoreLog {
   error(about: object, message: string): void;
 }
 
+export interface TransactionOptions {
+  /** It is on the disk when this resolves, even if the power goes. */
+  readonly durable?: boolean;
+  /** Waits for others for minutes: a step of the schema reads large tables. */
+  readonly patient?: boolean;
+}
+
 export interface Database {
   readonly kind: DatabaseKind;
   /** For people: the file, or host, port and database; no user and no password. */
@@ -19,8 +26,8 @@ export interface Database {
   readonly read: Kysely<Schema>;
   /** For statements that may take their time. */
   readonly report: Kysely<Schema>;
-  /** All that writes goes through this. `durable`: it is on the disk when this resolves, even if the power goes. */
-  transaction<T>(work: (tx: Transaction<Schema>) => Promise<T>, options?: { readonly durable?: boolean }): Promise<T>;
+  /** All that writes goes through this. */
+  transaction<T>(work: (tx: Transaction<Schema>) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** Within a transaction: nobody else migrates until it ends, and it may take its time. */
   lockSchema(tx: Transaction<Schema>): Promise<void>;
   /** Rejects where the database is not the one that was opened any more. */

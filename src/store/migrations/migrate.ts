@@ -21,7 +21,7 @@ export async function migrate(db: Database, migrations: readonly Migration[], lo
         if (next) await take(tx, db, next);
         return next;
       },
-      { durable: true },
+      { durable: true, patient: true },
     );
     if (!taken) return;
     log.info({ place: db.place, number: taken.number, name: taken.name }, 'The schema of the database was brought a step further.');

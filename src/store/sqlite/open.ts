@@ -17,6 +17,8 @@ export const SQLITE_FILE = 'parlance.db';
 const OPTIMIZE = 'pragma optimize = 0x10002';
 /** How long a transaction waits for those of other processes. */
 const WAIT_MS = 15_000;
+/** And for a step of the schema that another process takes. */
+const PATIENT_MS = 1_800_000;
 
 /**
  * `dir/parlance.db`, made where it is not there: the file for its owner only, the folder too where it is made.
@@ -46,14 +48,17 @@ async function openFile(dir: string, file: string): Promise<Database> {
     read,
     report,
     async transaction(work, options) {
-      if (!options?.durable) return write.transaction().execute(work);
+      const { durable = false, patient = false } = options ?? {};
+      if (!durable && !patient) return write.transaction().execute(work);
       return write.connection().execute(async (connection) => {
         // within a transaction it may not be changed
-        await writer.exec('pragma synchronous = full');
+        if (durable) await writer.exec('pragma synchronous = full');
+        if (patient) await writer.exec(`pragma busy_timeout = ${PATIENT_MS}`);
         try {
           return await connection.transaction().execute(work);
         } finally {
-          await writer.exec('pragma synchronous = normal');
+          if (durable) await writer.exec('pragma synchronous = normal');
+          if (patient) await writer.exec(`pragma busy_timeout = ${WAIT_MS}`);
         }
       });
     },

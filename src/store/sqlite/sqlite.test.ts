@@ -85,6 +85,21 @@ test('sqlite: a durable transaction syncs at its end, one that is none does not,
   await db.close();
 });
 
+test('sqlite: a step of the schema waits for another process for minutes, what comes after it does not', async () => {
+  const db = await openSqlite(dir);
+  const waits = async (patient: boolean): Promise<bigint> =>
+    db.transaction(async (tx) => (await sql<{ timeout: bigint }>`pragma busy_timeout`.execute(tx)).rows[0]?.timeout ?? 0n, { patient });
+  const usual = await waits(false);
+  assert.ok(usual <= 60_000n);
+  assert.ok((await waits(true)) >= 600_000n);
+  await assert.rejects(
+    db.transaction(() => Promise.reject(new Error('no')), { patient: true }),
+    /no/,
+  );
+  assert.equal(await waits(false), usual);
+  await db.close();
+});
+
 test('sqlite: errors of statements come back with the codes of SQLite', async () => {
   const db = await openDatabase({ dir, log: quiet });
   await db.transaction((tx) => sql`create table x (id integer primary key)`.execute(tx));
