@@ -1,39 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { hashKey } from './config/keys.ts';
 import { isLoopback } from './config/loopback.ts';
 import { configJsonSchema, settingsTable } from './config/schema.ts';
-import type { Config } from './config/settings.ts';
-import { ConfigError, loadConfig } from './config.ts';
-
-/** A folder with a `parlance.yaml` of this text, gone after the test. */
-function folder(text: string) {
-  const path = mkdtempSync(join(tmpdir(), 'parlance-config-'));
-  const file = join(path, 'parlance.yaml');
-  writeFileSync(file, text);
-  return { path, file, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
-}
-
-function load(text: string, env: Record<string, string> = {}, flags: Record<string, string | number | boolean | undefined> = {}): Config {
-  using place = folder(text);
-  return loadConfig({ file: place.file, env, flags });
-}
-
-/** What is wrong, with the folder's name taken off. */
-function problems(text: string, env: Record<string, string> = {}, flags: Record<string, string> = {}): string[] {
-  using place = folder(text);
-  try {
-    loadConfig({ file: place.file, env, flags });
-  } catch (error) {
-    assert.ok(error instanceof ConfigError);
-    return error.problems.map((problem) => problem.replace(/^.*(?=parlance\.yaml:)/, ''));
-  }
-  return [];
-}
+import { configFolder, load, problems } from './config/testing.ts';
+import { loadConfig } from './config.ts';
 
 test('config: an empty file gives the defaults', () => {
   const { server, keys, engine, log, hub, models, providers } = load('', { XDG_DATA_HOME: '/data' });
@@ -133,7 +107,7 @@ test('config: a file that was named must be there', () => {
 });
 
 test("config: without a name the user's own file is read", () => {
-  using place = folder('');
+  using place = configFolder('');
   mkdirSync(join(place.path, 'parlance'));
   writeFileSync(join(place.path, 'parlance', 'parlance.yaml'), 'server: {port: 7}');
   const config = loadConfig({ env: { XDG_CONFIG_HOME: place.path }, flags: {} });

@@ -1,18 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { loadConfig } from '../config.ts';
-
-const home = mkdtempSync(join(tmpdir(), 'parlance-config-'));
-after(() => rmSync(home, { recursive: true }));
-const file = join(home, 'parlance.yaml');
-
-const load = (yaml: string, env: Readonly<Record<string, string>> = {}) => {
-  writeFileSync(file, yaml);
-  return loadConfig({ file, env, flags: {} });
-};
+import { test } from 'node:test';
+import { load } from './testing.ts';
 
 test('config: the cache is off, and requests may ask for it, where nothing is said', () => {
   const off = { enabled: false, perRequest: true, maxBytes: 64 * 1024 ** 2, ttlMs: 300_000, models: [], share: false };

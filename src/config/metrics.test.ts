@@ -1,32 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { ConfigError, loadConfig } from '../config.ts';
 import { hashKey } from './keys.ts';
-import type { Config } from './settings.ts';
-
-function load(text: string, env: Record<string, string> = {}): Config {
-  const folder = mkdtempSync(join(tmpdir(), 'parlance-config-'));
-  const file = join(folder, 'parlance.yaml');
-  try {
-    writeFileSync(file, text);
-    return loadConfig({ file, env, flags: {} });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-function problems(text: string): string[] {
-  try {
-    load(text);
-  } catch (error) {
-    assert.ok(error instanceof ConfigError);
-    return error.problems.map((problem) => problem.replace(/^.*(?=parlance\.yaml:)/, ''));
-  }
-  return [];
-}
+import { load, problems } from './testing.ts';
 
 test('config: a port of its own for the metrics that others can reach needs a key; on loopback none', () => {
   assert.deepEqual(load('').metrics, { enabled: true, host: '127.0.0.1', port: undefined, keySha256: undefined });

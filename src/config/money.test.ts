@@ -1,18 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { loadConfig } from '../config.ts';
-
-const home = mkdtempSync(join(tmpdir(), 'parlance-config-'));
-after(() => rmSync(home, { recursive: true }));
-const file = join(home, 'parlance.yaml');
-
-const load = (yaml: string, env: Readonly<Record<string, string>> = {}) => {
-  writeFileSync(file, yaml);
-  return loadConfig({ file, env, flags: {} });
-};
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { EVERY_PRICE } from '../core/prices-testing.ts';
+import { load } from './testing.ts';
 
 test('config: limits, prices and what is kept, where nothing is said', () => {
   const { limits, prices, data } = load('');
@@ -30,29 +20,10 @@ test('config: prices of one’s own, in the file and the environment', () => {
 });
 
 test('config: every kind that is charged has its price, in overrides and in what is declared of a model', () => {
-  const prices =
-    '{input: 1, output: 2, cachedInput: 3, cacheWrite: 4, cacheWriteLong: 5, reasoning: 6, inputAudio: 7, cachedAudio: 8, outputAudio: 9, inputImage: 10, ' +
-    'outputImage: 11, request: 0.01, tools: {web_search: 10}, toolRequests: {maps: 25}, tiers: [{above: 200000, cacheWriteLong: 12}]}';
-  const all = {
-    input: 1,
-    output: 2,
-    cachedInput: 3,
-    cacheWrite: 4,
-    cacheWriteLong: 5,
-    reasoning: 6,
-    inputAudio: 7,
-    cachedAudio: 8,
-    outputAudio: 9,
-    inputImage: 10,
-    outputImage: 11,
-    request: 0.01,
-    tools: { web_search: 10 },
-    toolRequests: { maps: 25 },
-    tiers: [{ above: 200_000, cacheWriteLong: 12 }],
-  };
-  assert.deepEqual(load(`prices: {overrides: {a: ${prices}}}`).prices.overrides, { a: all });
+  const prices = JSON.stringify(EVERY_PRICE);
+  assert.deepEqual(load(`prices: {overrides: {a: ${prices}}}`).prices.overrides, { a: EVERY_PRICE });
   const { providers } = load(`providers: {openai: {key: sk-test, models: [{id: m, pricing: ${prices}}]}}`);
-  assert.deepEqual(providers.find(({ id }) => id === 'openai')?.models[0]?.pricing, all);
+  assert.deepEqual(providers.find(({ id }) => id === 'openai')?.models[0]?.pricing, EVERY_PRICE);
   assert.throws(() => load('prices: {overrides: {a: {input: 1, output: 1, tools: {web_search: -1}}}}'), /web_search: must be/);
 });
 

@@ -2,26 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Compile } from 'typebox/schema';
 import type { Pricing } from '../../core/call.ts';
+import { EVERY_PRICE } from '../../core/prices-testing.ts';
 import { encodePricing, PricingView } from './pricing.ts';
 
-const ALL: Required<Pricing> = {
-  input: 1,
-  output: 2,
-  cachedInput: 3,
-  cacheWrite: 4,
-  cacheWriteLong: 5,
-  reasoning: 6,
-  inputAudio: 7,
-  cachedAudio: 8,
-  outputAudio: 9,
-  inputImage: 10,
-  outputImage: 11,
-  request: 0.01,
-  tiers: [{ above: 200_000, input: 12, outputImage: 13 }],
-  tools: { web_search: 10 },
-  toolRequests: { maps: 25 },
-  binding: true,
-};
+const ALL: Required<Pricing> = { ...EVERY_PRICE, binding: true };
 
 test('models: every kind of price is shown, and nothing that is not known', () => {
   const shown = encodePricing(ALL);
@@ -40,7 +24,7 @@ test('models: every kind of price is shown, and nothing that is not known', () =
     input_image: 10,
     output_image: 11,
     request: 0.01,
-    tiers: [{ above: 200_000, input: 12, output_image: 13 }],
+    tiers: [{ above: 200_000, input: 12, cache_write_long: 14, output_image: 13 }],
     tools: { web_search: 10 },
     tool_requests: { maps: 25 },
   });
