@@ -2,9 +2,9 @@
 import type { GatewayError } from '../core/error.ts';
 import { meaningOf } from './failure-meaning.ts';
 import type { HealthChange } from './ports.ts';
-import { recentLatencies, recentResults } from './recent.ts';
-import type { RecentLatencies, RecentResults } from './recent.ts';
 import type { RouteTarget } from './route.ts';
+import { Held, keptOf, untilOneEnds } from './ticket.ts';
+import type { Kept, Rules, Ticket } from './ticket.ts';
 
 /** When a breaker opens, and for how long. */
 export interface BreakerSettings {
@@ -50,27 +50,12 @@ export interface TargetHealth {
   readonly lastError: string | undefined;
 }
 
-/**
- * Leave to send one request. `succeed`, `fail`, `cancel` or `lost`: the first of them settles, later calls do nothing.
- * `fail` is for a stream that breaks off after its first output too; `cancel` says neither good nor bad: the client left.
- * `lost` says that another one was faster: no fault, but so long it would have taken at least.
- */
-export interface Ticket {
-  /** Its result decides whether the breaker closes. */
-  readonly probe: boolean;
-  /** Milliseconds from the start of the attempt; the first call counts. */
-  firstOutput(ms: number): void;
-  succeed(): void;
-  fail(error: GatewayError): void;
-  cancel(): void;
-  lost(): void;
-}
-
 export type Entry =
   | { readonly ok: true; readonly ticket: Ticket }
   | { readonly ok: false; readonly why: 'open' | 'limited' | 'busy'; readonly retryAfterMs: number };
 
 export type { HealthChange } from './ports.ts';
+export type { Ticket } from './ticket.ts';
 
 export type Asker = 'client' | 'prober';
 
@@ -98,7 +83,6 @@ const MOST_KEYS = 4096;
 const SWEEP_EVERY_MS = 60_000;
 /** For requests that come while the probe runs. */
 const PROBE_RUNS_MS = 1000;
-const BUSY_MS = { guess: 1000, least: 50, most: 10_000 };
 /** A rest that grows by less is not told again. */
 const WORTH_TELLING_MS = 1000;
 
@@ -112,83 +96,6 @@ const UNKNOWN: TargetHealth = Object.freeze({
   retryAfterMs: undefined,
   lastError: undefined,
 });
-
-/** All that is kept of one key. */
-interface Kept {
-  readonly key: string;
-  readonly results: RecentResults;
-  readonly latencies: RecentLatencies;
-  inFlight: number;
-  usedAt: number;
-  /** Decaying average of whole answers. */
-  wholeMs: number | undefined;
-  consecutive: number;
-  /** The latest moment that a Retry-After of the failures in a row named. */
-  notBefore: number;
-  lastError: string | undefined;
-  /** Undefined while closed. */
-  openUntil: number | undefined;
-  toldUntil: number;
-  /** Openings in a row by failures; 0 again after a whole answer. */
-  openings: number;
-  /** Counts openings: what started before the last one says nothing about the time after it. */
-  epoch: number;
-  probe: Held | undefined;
-}
-
-type Outcome = 'good' | 'cancelled' | 'lost' | GatewayError;
-
-interface Rules {
-  spoke(ticket: Held, ms: number): void;
-  settled(ticket: Held, outcome: Outcome): void;
-}
-
-/** A class, because there is one for each attempt: a single small object. */
-class Held implements Ticket {
-  readonly probe: boolean;
-  readonly kept: Kept;
-  readonly epoch: number;
-  readonly since: number;
-  readonly #rules: Rules;
-  #spoke = false;
-  #settled = false;
-
-  constructor(rules: Rules, kept: Kept, start: { at: number; probe: boolean }) {
-    this.#rules = rules;
-    this.kept = kept;
-    this.epoch = kept.epoch;
-    this.since = start.at;
-    this.probe = start.probe;
-  }
-
-  firstOutput(ms: number): void {
-    if (this.#spoke || this.#settled) return;
-    this.#spoke = true;
-    this.#rules.spoke(this, ms);
-  }
-
-  succeed(): void {
-    this.#settle('good');
-  }
-
-  fail(error: GatewayError): void {
-    this.#settle(error);
-  }
-
-  cancel(): void {
-    this.#settle('cancelled');
-  }
-
-  lost(): void {
-    this.#settle('lost');
-  }
-
-  #settle(outcome: Outcome): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#rules.settled(this, outcome);
-  }
-}
 
 /**
  * The health of all targets of this process. `now` in milliseconds, never going back. It keeps no timers: what time
@@ -333,22 +240,7 @@ export function createHealthBook(given: { readonly settings: BreakerSettings; re
     const known = book.get(key);
     if (known) return known;
     if (book.size >= MOST_KEYS) makeRoom(at);
-    const kept: Kept = {
-      key,
-      results: recentResults(settings.windowMs),
-      latencies: recentLatencies(),
-      inFlight: 0,
-      usedAt: at,
-      wholeMs: undefined,
-      consecutive: 0,
-      notBefore: 0,
-      lastError: undefined,
-      openUntil: undefined,
-      toldUntil: 0,
-      openings: 0,
-      epoch: 0,
-      probe: undefined,
-    };
+    const kept = keptOf(key, { windowMs: settings.windowMs, at });
     book.set(key, kept);
     return kept;
   }
@@ -440,10 +332,4 @@ export function createHealthBook(given: { readonly settings: BreakerSettings; re
       settings = next;
     },
   };
-}
-
-/** Of so many answers that take so long, one ends about this soon. */
-function untilOneEnds({ wholeMs, inFlight }: Kept): number {
-  if (wholeMs === undefined) return BUSY_MS.guess;
-  return Math.ceil(Math.min(BUSY_MS.most, Math.max(BUSY_MS.least, wholeMs / Math.max(1, inFlight))));
 }
