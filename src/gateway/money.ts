@@ -2,50 +2,18 @@
  * What requests cost, in whole nano-dollars. Prices are read as the decimals they were written as, and all arithmetic is in
  * whole numbers: a cost is rounded once, at the end, half a nano-dollar up; a worst case is rounded up.
  */
-import type { Prices, Pricing } from '../core/call.ts';
+import type { Pricing } from '../core/call.ts';
 import type { Usage } from '../core/chat.ts';
 import type { BudgetPeriod } from './accounts.ts';
 import { MOST_MONEY } from './counting.ts';
+import { AT, decimalOf, exactly, KINDS, worstAt } from './exact-prices.ts';
+import type { ExactPrices, PricedTier, PriceList } from './exact-prices.ts';
 import type { PromptEstimate } from './prompt-estimate.ts';
 
 export { estimatePrompt, estimatePromptTokens } from './prompt-estimate.ts';
 
 const NANOS = 1_000_000_000n;
-/** Of a price for a million tokens, in nano-dollars for one. */
-const NANOS_A_TOKEN = 1000n;
-/** Of a price for a thousand runs of a tool, in nano-dollars for one. */
-const NANOS_A_RUN = 1_000_000n;
 const DAY_MS = 86_400_000;
-
-type Kind = keyof Prices;
-
-/** Prices in units of `1 / scale` dollars, whole; by tier, the highest first. */
-interface Exact {
-  readonly scale: bigint;
-  readonly request: bigint;
-  /** By tool, for a thousand runs and for a thousand requests. */
-  readonly tools: ReadonlyMap<string, bigint>;
-  readonly toolRequests: ReadonlyMap<string, bigint>;
-  readonly tiers: readonly { readonly above: number; readonly prices: ReadonlyMap<Kind, bigint> }[];
-}
-
-/** Which price stands in for one that is absent. */
-const INSTEAD: Readonly<Record<Kind, Kind | undefined>> = {
-  input: undefined,
-  output: undefined,
-  cachedInput: 'input',
-  cacheWrite: 'input',
-  cacheWriteLong: 'cacheWrite',
-  reasoning: 'output',
-  inputAudio: 'input',
-  cachedAudio: 'cachedInput',
-  outputAudio: 'output',
-  inputImage: 'input',
-  outputImage: 'output',
-};
-const KINDS = Object.keys(INSTEAD).filter((kind): kind is Kind => kind in INSTEAD);
-
-const exactOnes = new WeakMap<Pricing, Exact>();
 
 /** In nano-dollars. `known`: nothing is missing in it, because no price of what was used is unknown. */
 export interface Cost {
@@ -66,17 +34,18 @@ export function chargedFor(usage: Usage, pricing: Pricing | undefined): Cost {
   if (reportedCost > 0 && reportedCost <= MOST_REPORTED && pricing?.binding !== true) {
     return { nanos: nanosOf(reportedCost), known: true };
   }
-  const ran = runsOf(usage);
+  const { providerTools } = usage;
+  const ran = providerTools === undefined ? NO_RUNS : runsOf(providerTools);
   if (usage.promptTokens + usage.completionTokens === 0 && ran.length === 0) return { nanos: 0n, known: true };
   const cost = costOf(usage, pricing);
-  return {
-    nanos: cost === undefined || cost < MOST_MONEY ? (cost ?? 0n) : MOST_MONEY,
-    known: cost !== undefined && ran.every(([tool]) => hasFee(pricing, tool)),
-  };
+  if (cost === undefined) return { nanos: 0n, known: false };
+  return { nanos: cost < MOST_MONEY ? cost : MOST_MONEY, known: ran === NO_RUNS || ran.every(([tool]) => hasFee(pricing, tool)) };
 }
 
-function runsOf({ providerTools }: Usage): readonly (readonly [string, number])[] {
-  return providerTools === undefined ? [] : Object.entries(providerTools).filter(([, runs]) => runs > 0);
+const NO_RUNS: readonly (readonly [string, number])[] = [];
+
+function runsOf(providerTools: Readonly<Record<string, number>>): readonly (readonly [string, number])[] {
+  return Object.entries(providerTools).filter(([, runs]) => runs > 0);
 }
 
 function hasFee(pricing: Pricing | undefined, tool: string): boolean {
@@ -90,26 +59,42 @@ function hasFee(pricing: Pricing | undefined, tool: string): boolean {
  */
 export function costOf(usage: Usage, pricing: Pricing | undefined): bigint | undefined {
   if (!pricing) return undefined;
-  const { scale, request, tools, toolRequests, tiers } = exactly(pricing);
-  const { calls = 1 } = usage;
+  const exact = exactly(pricing);
+  const { calls = 1, providerTools } = usage;
   // of several requests each is charged by the length of its own prompt, which they have in common
-  const prices = tiers.find(({ above }) => usage.promptTokens / calls > above)?.prices;
-  if (!prices) return undefined;
-  let units = request * NANOS * BigInt(calls);
-  for (const [kind, tokens] of tokensByKind(usage)) {
-    if (tokens <= 0) continue;
-    const price = prices.get(kind);
-    if (price === undefined) return undefined;
-    units += BigInt(Math.ceil(tokens)) * price * NANOS_A_TOKEN;
+  const tier = tierOf(exact, usage.promptTokens / calls);
+  if (!tier) return undefined;
+  countByKind(usage);
+  if (providerTools === undefined) {
+    const quick = quotient(2 * nearSum(byKind, tier.prices, exact.nearRequest * calls) + exact.nearScale, 2 * exact.nearScale);
+    if (quick !== undefined) return quick;
   }
-  for (const [tool, runs] of runsOf(usage)) {
-    const [times, requests] = [runs, Math.min(runs, calls)].map((one) => BigInt(Math.ceil(one)));
-    units += ((times ?? 0n) * (tools.get(tool) ?? 0n) + (requests ?? 0n) * (toolRequests.get(tool) ?? 0n)) * NANOS_A_RUN;
-  }
-  return (2n * units + scale) / (2n * scale);
+  const units = wholeSum(byKind, tier.prices, exact.request * BigInt(calls));
+  if (units === undefined) return undefined;
+  const all = providerTools === undefined ? units : units + feesOf(providerTools, calls, exact);
+  return (2n * all + exact.scale) / (2n * exact.scale);
 }
 
-function tokensByKind(usage: Usage): readonly (readonly [Kind, number])[] {
+function tierOf({ tiers }: ExactPrices, promptTokens: number): PricedTier | undefined {
+  for (const tier of tiers) if (promptTokens > tier.above) return tier;
+  return undefined;
+}
+
+function feesOf(providerTools: Readonly<Record<string, number>>, calls: number, { tools, toolRequests }: ExactPrices): bigint {
+  let units = 0n;
+  for (const [tool, runs] of runsOf(providerTools)) {
+    units += BigInt(Math.ceil(runs)) * (tools.get(tool) ?? 0n);
+    units += BigInt(Math.ceil(Math.min(runs, calls))) * (toolRequests.get(tool) ?? 0n);
+  }
+  return units;
+}
+
+/** Tokens by their kinds: filled and read at once, for each request anew. */
+const byKind = new Float64Array(KINDS.length);
+/** The same for what tokens may be, as `PricedTier.worst` has it. */
+const byPart = new Float64Array(4);
+
+function countByKind(usage: Usage): void {
   const { promptTokens, completionTokens, cachedTokens, reasoningTokens } = usage;
   const {
     cacheWriteTokens = 0,
@@ -123,19 +108,17 @@ function tokensByKind(usage: Usage): readonly (readonly [Kind, number])[] {
   const counted = Math.max(0, -plain);
   const cachedAudio = Math.min(counted, promptAudioTokens, cachedTokens);
   const cachedImage = Math.min(counted - cachedAudio, promptImageTokens, cachedTokens - cachedAudio);
-  return [
-    ['input', plain],
-    ['cachedInput', cachedTokens - cachedAudio],
-    ['cachedAudio', cachedAudio],
-    ['cacheWrite', cacheWriteTokens - long],
-    ['cacheWriteLong', long],
-    ['inputAudio', promptAudioTokens - cachedAudio],
-    ['inputImage', promptImageTokens - cachedImage],
-    ['output', completionTokens - reasoningTokens - completionAudioTokens - completionImageTokens],
-    ['reasoning', reasoningTokens],
-    ['outputAudio', completionAudioTokens],
-    ['outputImage', completionImageTokens],
-  ];
+  byKind[AT.input] = plain;
+  byKind[AT.cachedInput] = cachedTokens - cachedAudio;
+  byKind[AT.cachedAudio] = cachedAudio;
+  byKind[AT.cacheWrite] = cacheWriteTokens - long;
+  byKind[AT.cacheWriteLong] = long;
+  byKind[AT.inputAudio] = promptAudioTokens - cachedAudio;
+  byKind[AT.inputImage] = promptImageTokens - cachedImage;
+  byKind[AT.output] = completionTokens - reasoningTokens - completionAudioTokens - completionImageTokens;
+  byKind[AT.reasoning] = reasoningTokens;
+  byKind[AT.outputAudio] = completionAudioTokens;
+  byKind[AT.outputImage] = completionImageTokens;
 }
 
 /**
@@ -144,27 +127,45 @@ function tokensByKind(usage: Usage): readonly (readonly [Kind, number])[] {
  */
 export function worstCase(prompt: PromptEstimate, maxTokens: number, pricing: Pricing | undefined): bigint | undefined {
   if (!pricing) return undefined;
-  const { scale, request, tiers } = exactly(pricing);
-  const reached = tiers.filter(({ above }) => prompt.tokens > above);
-  const dearest = (kinds: readonly Kind[]): bigint | undefined => {
-    const all = reached.flatMap(({ prices }) => kinds.map((kind) => prices.get(kind)));
-    return all.reduce((most, one) => (one !== undefined && (most === undefined || one > most) ? one : most), undefined);
-  };
-  const text: readonly Kind[] = ['input', 'cachedInput', 'cacheWrite', ...(prompt.longCache ? ['cacheWriteLong' as const] : [])];
-  const parts = [
-    [prompt.tokens - prompt.audioTokens - prompt.imageTokens, text],
-    [prompt.audioTokens, [...text, 'inputAudio', 'cachedAudio']],
-    [prompt.imageTokens, [...text, 'inputImage']],
-    [maxTokens, ['output', 'reasoning', ...(prompt.otherOutput ? (['outputAudio', 'outputImage'] as const) : [])]],
-  ] as const;
-  let units = request * NANOS;
-  for (const [tokens, kinds] of parts) {
+  const exact = exactly(pricing);
+  const prices = tierOf(exact, prompt.tokens)?.worst[worstAt(prompt.longCache, prompt.otherOutput)];
+  if (!prices) return undefined;
+  byPart[0] = prompt.tokens - prompt.audioTokens - prompt.imageTokens;
+  byPart[1] = prompt.audioTokens;
+  byPart[2] = prompt.imageTokens;
+  byPart[3] = maxTokens;
+  const quick = quotient(nearSum(byPart, prices, exact.nearRequest) + (exact.nearScale - 1), exact.nearScale);
+  if (quick !== undefined) return quick;
+  const units = wholeSum(byPart, prices, exact.request);
+  return units === undefined ? undefined : (units + exact.scale - 1n) / exact.scale;
+}
+
+function wholeSum(counts: Float64Array, { whole }: PriceList, from: bigint): bigint | undefined {
+  let units = from;
+  for (let at = 0; at < counts.length; at += 1) {
+    const tokens = counts[at] as number;
     if (tokens <= 0) continue;
-    const price = dearest(kinds);
+    const price = whole[at];
     if (price === undefined) return undefined;
-    units += BigInt(Math.ceil(tokens)) * price * NANOS_A_TOKEN;
+    units += BigInt(Math.ceil(tokens)) * price;
   }
-  return (units + scale - 1n) / scale;
+  return units;
+}
+
+/** The same in a double: NaN where a price is not known or too large. What is not negative and ends below 2^53 was exact on its way. */
+function nearSum(counts: Float64Array, { near }: PriceList, from: number): number {
+  let units = from;
+  for (let at = 0; at < counts.length; at += 1) {
+    const tokens = counts[at] as number;
+    if (tokens <= 0) continue;
+    units += Math.ceil(tokens) * (near[at] as number);
+  }
+  return units;
+}
+
+/** Rounded down; undefined where the dividend is none that a double has exactly. */
+function quotient(dividend: number, divisor: number): bigint | undefined {
+  return Number.isSafeInteger(dividend) ? BigInt((dividend - (dividend % divisor)) / divisor) : undefined;
 }
 
 /** Dollars, as a provider says what it charged, in whole nano-dollars, half up. */
@@ -172,60 +173,6 @@ export function nanosOf(dollars: number): bigint {
   const { digits, places } = decimalOf(dollars);
   const scale = 10n ** BigInt(places);
   return (2n * digits * NANOS + scale) / (2n * scale);
-}
-
-function exactly(pricing: Pricing): Exact {
-  const before = exactOnes.get(pricing);
-  if (before) return before;
-  const { request = 0, tiers = [], tools = {}, toolRequests = {} } = pricing;
-  const levels = [{ ...pricing, above: -1 }, ...tiers.toSorted((one, other) => one.above - other.above)];
-  const fees = [request, ...Object.values(tools), ...Object.values(toolRequests)];
-  const places = Math.max(
-    ...[...fees, ...levels.flatMap((level) => KINDS.map((kind) => level[kind] ?? 0))].map((price) => decimalOf(price).places),
-  );
-  const units = (price: number): bigint => {
-    const decimal = decimalOf(price);
-    return decimal.digits * 10n ** BigInt(places - decimal.places);
-  };
-  let below: Prices = {};
-  const exact = levels.map(({ above, ...prices }) => {
-    below = { ...below, ...prices };
-    return { above, prices: filledIn(below, units) };
-  });
-  const byTool = (dollars: Readonly<Record<string, number>>) => new Map(Object.entries(dollars).map(([tool, fee]) => [tool, units(fee)]));
-  const made = {
-    scale: 10n ** BigInt(places),
-    request: units(request),
-    tools: byTool(tools),
-    toolRequests: byTool(toolRequests),
-    tiers: exact.toReversed(),
-  };
-  exactOnes.set(pricing, made);
-  return made;
-}
-
-function filledIn(prices: Prices, units: (price: number) => bigint): ReadonlyMap<Kind, bigint> {
-  const all = new Map<Kind, bigint>();
-  for (const kind of KINDS) {
-    let from: Kind | undefined = kind;
-    while (from !== undefined && prices[from] === undefined) from = INSTEAD[from];
-    const price = from === undefined ? undefined : prices[from];
-    if (price !== undefined) all.set(kind, units(price));
-  }
-  return all;
-}
-
-/**
- * The number as it was written: `digits / 10^places`. A double has every decimal of up to 15 digits exactly, so what is
- * beyond them is the error of some arithmetic.
- */
-function decimalOf(number: number): { readonly digits: bigint; readonly places: number } {
-  if (!Number.isFinite(number) || number < 0) throw new RangeError(`${number} is no price`);
-  const [mantissa = '0', exponent = '0'] = String(Number(number.toPrecision(15))).split('e');
-  const [whole = '0', fraction = ''] = mantissa.split('.');
-  const places = fraction.length - Number(exponent);
-  const digits = BigInt(whole + fraction);
-  return places >= 0 ? { digits, places } : { digits: digits * 10n ** BigInt(-places), places: 0 };
 }
 
 /** From `since` on and before `until`, in UTC; weeks begin on Monday. `total` has no end. */
