@@ -12,6 +12,9 @@ import { compileKnown, unknownFields } from './unknown-fields.ts';
 const schema = Compile(ChatCompletionRequest);
 const onlyKnown = compileKnown(ChatCompletionRequest);
 
+const NO_STOP_STRINGS: readonly string[] = Object.freeze([]);
+const PLAIN_TEXT: ResponseFormat = Object.freeze({ type: 'text' });
+
 /** Paths of ignored fields that are named one by one; the rest is one last `...`. */
 const EXTRAS_NAMED = 50;
 
@@ -26,33 +29,37 @@ export function parseChatRequest(body: unknown, options: { readonly strict: bool
   checkCombinations(input);
   const messages = foldMessages(input.messages, extras);
   const { tools, toolChoice, legacyFunctions } = foldTools(input);
-  extras.push(...withoutPlace(input));
+  noteWithoutPlace(input, extras);
   if (extras.length > EXTRAS_NAMED) extras.splice(EXTRAS_NAMED, Infinity, '...');
-  const maxTokens = input.max_completion_tokens ?? input.max_tokens ?? undefined;
-  return {
+  const request: Writable<ChatRequest> = {
     model: input.model,
     messages,
     sampling: sampling(input),
     n: input.n ?? 1,
-    ...(maxTokens === undefined ? {} : { maxTokens }),
-    stop: typeof input.stop === 'string' ? [input.stop] : (input.stop ?? []),
-    ...(input.logprobs ? { logprobs: { top: input.top_logprobs ?? 0 } } : {}),
+    stop: typeof input.stop === 'string' ? [input.stop] : (input.stop ?? NO_STOP_STRINGS),
     tools,
     toolChoice,
     // the older form has room for one call only
     parallelToolCalls: !legacyFunctions && (input.parallel_tool_calls ?? true),
     responseFormat: responseFormat(input),
-    ...given('reasoningEffort', input.reasoning_effort),
-    ...given('verbosity', input.verbosity),
-    ...given('user', input.user),
-    ...given('safetyIdentifier', input.safety_identifier),
     stream: input.stream ?? false,
     includeUsage: input.stream_options?.include_usage ?? false,
     legacyFunctions,
     extras,
     raw: input,
   };
+  const maxTokens = input.max_completion_tokens ?? input.max_tokens;
+  if (maxTokens != null) request.maxTokens = maxTokens;
+  if (input.logprobs) request.logprobs = { top: input.top_logprobs ?? 0 };
+  if (input.reasoning_effort != null) request.reasoningEffort = input.reasoning_effort;
+  if (input.verbosity != null) request.verbosity = input.verbosity;
+  if (input.user != null) request.user = input.user;
+  if (input.safety_identifier != null) request.safetyIdentifier = input.safety_identifier;
+  return request;
 }
+
+/** What is still being filled in. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 const holds = (body: unknown): body is RequestBody & Record<string, unknown> => schema.Check(body);
 
@@ -85,55 +92,49 @@ function checkCombinations(input: RequestBody): void {
 
 const isGiven = (value: unknown): boolean => value !== null && value !== undefined;
 
-/** `{ [key]: value }`, or nothing where the value is not given. */
-function given<K extends string, T>(key: K, value: T | null | undefined): Partial<Record<K, T>> {
-  const one: Partial<Record<K, T>> = {};
-  if (value !== null && value !== undefined) one[key] = value;
-  return one;
-}
-
 function sampling(input: RequestBody): Sampling {
-  return {
-    ...given('temperature', input.temperature),
-    ...given('topP', input.top_p),
-    ...given('frequencyPenalty', input.frequency_penalty),
-    ...given('presencePenalty', input.presence_penalty),
-    ...given('logitBias', biases(input.logit_bias)),
-    ...given('seed', input.seed),
-  };
+  const made: Writable<Sampling> = {};
+  if (input.temperature != null) made.temperature = input.temperature;
+  if (input.top_p != null) made.topP = input.top_p;
+  if (input.frequency_penalty != null) made.frequencyPenalty = input.frequency_penalty;
+  if (input.presence_penalty != null) made.presencePenalty = input.presence_penalty;
+  if (input.seed != null) made.seed = input.seed;
+  const logitBias = input.logit_bias && biases(input.logit_bias);
+  if (logitBias) made.logitBias = logitBias;
+  return made;
 }
 
-function biases(input: RequestBody['logit_bias']): ReadonlyMap<number, number> | undefined {
-  const entries = Object.entries(input ?? {});
+function biases(input: NonNullable<RequestBody['logit_bias']>): ReadonlyMap<number, number> | undefined {
+  const entries = Object.entries(input);
   if (entries.length === 0) return undefined;
   return new Map(entries.map(([token, bias]) => [Number(token), bias]));
 }
 
+type JsonFormat = Extract<ResponseFormat, { readonly type: 'json_schema' }>;
+
 function responseFormat(input: RequestBody): ResponseFormat {
   const format = input.response_format;
-  if (!format || format.type === 'text') return { type: 'text' };
+  if (!format || format.type === 'text') return PLAIN_TEXT;
   if (format.type === 'json_object') return { type: 'json_object' };
   const { name, schema, strict, description } = format.json_schema;
-  return { type: 'json_schema', name, ...given('description', description), schema, strict: strict ?? false };
+  const made: Writable<JsonFormat> = { type: 'json_schema', name, schema, strict: strict ?? false };
+  if (description != null) made.description = description;
+  return made;
 }
 
 /** Known fields that ask for something a neutral request has no place for. Values that ask for nothing are not among them. */
-function withoutPlace(input: RequestBody): string[] {
-  const paths: string[] = [];
-  const add = (path: string, asks: boolean): void => {
-    if (asks) paths.push(path);
-  };
-  add('store', input.store === true);
-  add('metadata', Object.keys(input.metadata ?? {}).length > 0);
-  add('service_tier', isGiven(input.service_tier) && input.service_tier !== 'auto' && input.service_tier !== 'default');
-  add('modalities', input.modalities?.includes('audio') === true);
-  add('audio', isGiven(input.audio));
-  add('prediction', isGiven(input.prediction));
-  add('web_search_options', isGiven(input.web_search_options));
-  add('prompt_cache_key', isGiven(input.prompt_cache_key));
-  add('prompt_cache_retention', isGiven(input.prompt_cache_retention));
-  add('prompt_cache_options', isGiven(input.prompt_cache_options));
-  add('moderation', isGiven(input.moderation));
-  add('stream_options.include_obfuscation', input.stream_options?.include_obfuscation === true);
-  return paths;
+function noteWithoutPlace(input: RequestBody, extras: string[]): void {
+  const { service_tier: tier } = input;
+  if (input.store === true) extras.push('store');
+  if (input.metadata && Object.keys(input.metadata).length > 0) extras.push('metadata');
+  if (isGiven(tier) && tier !== 'auto' && tier !== 'default') extras.push('service_tier');
+  if (input.modalities?.includes('audio')) extras.push('modalities');
+  if (isGiven(input.audio)) extras.push('audio');
+  if (isGiven(input.prediction)) extras.push('prediction');
+  if (isGiven(input.web_search_options)) extras.push('web_search_options');
+  if (isGiven(input.prompt_cache_key)) extras.push('prompt_cache_key');
+  if (isGiven(input.prompt_cache_retention)) extras.push('prompt_cache_retention');
+  if (isGiven(input.prompt_cache_options)) extras.push('prompt_cache_options');
+  if (isGiven(input.moderation)) extras.push('moderation');
+  if (input.stream_options?.include_obfuscation === true) extras.push('stream_options.include_obfuscation');
 }

@@ -1,5 +1,5 @@
 /** A request's messages as neutral turns. Tool results are joined to their calls here, once, for everybody after. */
-import type { Block, CacheMark, Json, Message } from '../../core/chat.ts';
+import type { AudioBlock, Block, CacheMark, FileBlock, ImageBlock, Json, Message, TextBlock } from '../../core/chat.ts';
 import { assertNever } from '../../core/event.ts';
 import { GatewayError } from '../../core/error.ts';
 import { shown } from './explain.ts';
@@ -23,8 +23,8 @@ interface OpenCall {
 interface OpenTurn {
   readonly at: number;
   readonly calls: readonly OpenCall[];
-  /** The same by id. Some models give one id to several calls: they are answered in order. */
-  readonly byId: ReadonlyMap<string, OpenCall[]>;
+  /** The same by id, once there is more than one to choose from. Some models give one id to several calls: they are answered in order. */
+  byId: ReadonlyMap<string, OpenCall[]> | undefined;
 }
 
 /**
@@ -33,51 +33,50 @@ interface OpenTurn {
  */
 export function foldMessages(input: readonly InputMessage[], extras: string[]): Message[] {
   const messages: Message[] = [];
-  const legacyCalls = new Map<string, string>();
+  let legacyCalls: Map<string, string> | undefined;
   let turn: OpenTurn | undefined;
-  for (const [index, item] of input.entries()) {
-    const at = `messages[${index}]`;
+  let index = -1;
+  for (const item of input) {
+    index++;
     if (item.role === 'tool') {
-      messages.push(toolMessage(item, callFor(item, turn, at), contentBlocks(item.content, at)));
+      messages.push(toolMessage(item, callFor(item, turn, index), contentBlocks(item.content, index)));
       continue;
     }
-    checkAnswered(turn);
+    if (turn) checkAnswered(turn);
     turn = undefined;
     if (item.role === 'function') {
-      messages.push(functionMessage(item, legacyCalls, at));
+      messages.push(functionMessage(item, legacyCalls, index));
       continue;
     }
-    const blocks = contentBlocks(item.content, at);
-    const named = typeof item.name === 'string' ? { name: item.name } : {};
-    if (item.role !== 'assistant') {
-      messages.push({ role: item.role, ...named, blocks });
-      continue;
-    }
-    messages.push({ role: 'assistant', ...named, blocks: assistantBlocks(item, blocks, at) });
-    noteExtras(item, at, extras);
+    const blocks = item.role === 'assistant' ? assistantBlocks(item, index) : contentBlocks(item.content, index);
+    messages.push(typeof item.name === 'string' ? { role: item.role, name: item.name, blocks } : { role: item.role, blocks });
+    if (item.role !== 'assistant') continue;
+    if (item.audio) extras.push(`${placeOf(index)}.audio`);
     if (item.tool_calls && item.tool_calls.length > 0) turn = openTurn(index, item.tool_calls);
-    if (item.function_call) legacyCalls.set(item.function_call.name, legacyId(at));
+    if (item.function_call) (legacyCalls ??= new Map()).set(item.function_call.name, legacyId(index));
   }
-  checkAnswered(turn);
+  if (turn) checkAnswered(turn);
   return messages;
 }
 
+const placeOf = (index: number): string => `messages[${index}]`;
+
 /** Calls of the deprecated form have no id; the place of the assistant's message makes one. */
-const legacyId = (at: string): string => `function_call_${at.replace(/\D/g, '')}`;
+const legacyId = (index: number): string => `function_call_${index}`;
 
 function openTurn(at: number, input: NonNullable<AssistantInput['tool_calls']>): OpenTurn {
   const calls = input.map((call) => {
     return { id: call.id, name: call.type === 'function' ? call.function.name : call.custom.name, answered: false };
   });
-  return { at, calls, byId: Map.groupBy(calls, ({ id }) => id) };
+  return { at, calls, byId: undefined };
 }
 
-function checkAnswered(turn: OpenTurn | undefined): void {
-  const open = turn?.calls.filter((call) => !call.answered) ?? [];
-  if (!turn || open.length === 0) return;
+function checkAnswered(turn: OpenTurn): void {
+  if (turn.calls.every((call) => call.answered)) return;
+  const open = turn.calls.filter((call) => !call.answered);
   const ids = open.slice(0, 3).map((call) => shown(call.id));
   const more = open.length > ids.length ? ` and ${open.length - ids.length} more` : '';
-  const param = `messages[${turn.at}]`;
+  const param = placeOf(turn.at);
   throw new GatewayError(
     'invalid_value',
     `Invalid '${param}': each of its 'tool_calls' must be answered by a tool message right after it. Not answered: ${ids.join(', ')}${more}.`,
@@ -86,71 +85,91 @@ function checkAnswered(turn: OpenTurn | undefined): void {
 }
 
 /** The call that a tool message answers. */
-function callFor(item: ToolInput, turn: OpenTurn | undefined, at: string): OpenCall {
+function callFor(item: ToolInput, turn: OpenTurn | undefined, index: number): OpenCall {
   if (!turn) {
-    const param = `${at}.role`;
+    const param = `${placeOf(index)}.role`;
     throw new GatewayError('invalid_value', `Invalid '${param}': a tool message must follow an assistant message with 'tool_calls'.`, {
       param,
     });
   }
-  const matching = turn.byId.get(item.tool_call_id) ?? [];
-  const call = matching.length > 1 ? matching.shift() : matching[0];
+  const call = callOf(turn, item.tool_call_id);
   if (call) return call;
-  const param = `${at}.tool_call_id`;
-  const message = `Invalid '${param}': messages[${turn.at}] has no call with the id ${shown(item.tool_call_id)}.`;
+  const param = `${placeOf(index)}.tool_call_id`;
+  const message = `Invalid '${param}': ${placeOf(turn.at)} has no call with the id ${shown(item.tool_call_id)}.`;
   throw new GatewayError('invalid_value', message, { param });
+}
+
+function callOf(turn: OpenTurn, id: string): OpenCall | undefined {
+  const [first] = turn.calls;
+  if (turn.calls.length === 1) return first?.id === id ? first : undefined;
+  turn.byId ??= Map.groupBy(turn.calls, (call) => call.id);
+  const matching = turn.byId.get(id);
+  return matching && matching.length > 1 ? matching.shift() : matching?.[0];
 }
 
 function toolMessage(item: ToolInput, call: OpenCall, blocks: readonly Block[]): Message {
   call.answered = true;
-  const named = typeof item.name === 'string' ? { name: item.name } : {};
-  return { role: 'tool', ...named, blocks, toolCallId: call.id, toolName: call.name };
+  const { id: toolCallId, name: toolName } = call;
+  if (typeof item.name === 'string') return { role: 'tool', name: item.name, blocks, toolCallId, toolName };
+  return { role: 'tool', blocks, toolCallId, toolName };
 }
 
-function functionMessage(item: FunctionInput, calls: ReadonlyMap<string, string>, at: string): Message {
-  const id = calls.get(item.name);
+function functionMessage(item: FunctionInput, calls: ReadonlyMap<string, string> | undefined, index: number): Message {
+  const id = calls?.get(item.name);
   if (id === undefined) {
-    const param = `${at}.name`;
+    const param = `${placeOf(index)}.name`;
     const message = `Invalid '${param}': no assistant message before it has a 'function_call' of ${shown(item.name)}.`;
     throw new GatewayError('invalid_value', message, { param });
   }
   return { role: 'tool', blocks: [{ type: 'text', text: item.content ?? '' }], toolCallId: id, toolName: item.name };
 }
 
-function contentBlocks(content: ContentInput, at: string): Block[] {
+function contentBlocks(content: ContentInput, index: number): Block[] {
   if (content === null || content === undefined) return [];
   if (typeof content === 'string') return [{ type: 'text', text: content }];
-  return content.map((part, index) => partBlock(part, `${at}.content[${index}]`));
+  return content.map((part, place) => partBlock(part, index, place));
 }
+
+const partAt = (index: number, part: number): string => `${placeOf(index)}.content[${part}]`;
+
+type Marked = Exclude<PartInput, { readonly type: 'refusal' }>;
 
 /** Either spelling of a cache mark. */
-function cacheOf(part: Exclude<PartInput, { readonly type: 'refusal' }>): { cache?: CacheMark } {
-  const { cache_control: control, prompt_cache_breakpoint: breakpoint } = part;
-  if (control) return { cache: control.ttl ? { ttl: control.ttl } : {} };
-  return breakpoint ? { cache: {} } : {};
+function cacheOf({ cache_control: control, prompt_cache_breakpoint: breakpoint }: Marked): CacheMark | undefined {
+  if (control) return control.ttl ? { ttl: control.ttl } : {};
+  return breakpoint ? {} : undefined;
 }
 
-function partBlock(part: PartInput, at: string): Block {
+/** The block with the mark of its part, where that has one. */
+function withMark(block: TextBlock | ImageBlock | AudioBlock | FileBlock, part: Marked): Block {
+  const cache = cacheOf(part);
+  return cache ? { ...block, cache } : block;
+}
+
+function partBlock(part: PartInput, index: number, place: number): Block {
   switch (part.type) {
     case 'text':
-      return { type: 'text', text: part.text, ...cacheOf(part) };
+      return withMark({ type: 'text', text: part.text }, part);
     case 'refusal':
       return { type: 'refusal', text: part.refusal };
     case 'image_url': {
       const { url, detail } = part.image_url;
-      return { type: 'image', url, ...(detail ? { detail } : {}), at, ...cacheOf(part) };
+      return withMark({ type: 'image', url, ...(detail ? { detail } : {}), at: partAt(index, place) }, part);
     }
-    case 'input_audio':
-      return { type: 'audio', data: part.input_audio.data, format: part.input_audio.format, at, ...cacheOf(part) };
+    case 'input_audio': {
+      const { data, format } = part.input_audio;
+      return withMark({ type: 'audio', data, format, at: partAt(index, place) }, part);
+    }
     case 'file': {
       const { filename, file_data: data, file_id: fileId } = part.file;
+      const at = partAt(index, place);
       if (!data && !fileId) {
         const param = `${at}.file`;
         const message = `Missing required parameter: '${param}.file_data' or '${param}.file_id'. A file needs one of the two.`;
         throw new GatewayError('missing_required_parameter', message, { param });
       }
       const named = { ...(filename ? { filename } : {}), ...(data ? { data } : {}), ...(fileId ? { fileId } : {}) };
-      return { type: 'file', ...named, at, ...cacheOf(part) };
+      return withMark({ type: 'file', ...named, at }, part);
     }
     default:
       return assertNever(part);
@@ -158,12 +177,25 @@ function partBlock(part: PartInput, at: string): Block {
 }
 
 /** What it thought, what it said, what it declined, then what it called. */
-function assistantBlocks(item: AssistantInput, content: readonly Block[], at: string): Block[] {
-  const blocks: Block[] = [];
-  if (item.reasoning_content) blocks.push({ type: 'reasoning', text: item.reasoning_content });
-  blocks.push(...content.filter((block) => block.type !== 'text' || block.text !== ''));
-  if (item.refusal) blocks.push({ type: 'refusal', text: item.refusal });
-  for (const call of item.tool_calls ?? []) {
+function assistantBlocks(item: AssistantInput, index: number): Block[] {
+  const content = contentBlocks(item.content, index);
+  const said = content.every(isSaid) ? content : content.filter(isSaid);
+  const { reasoning_content: thought, refusal, tool_calls: calls, function_call: legacy, provider_state: state } = item;
+  if (!thought && !refusal && !calls && !legacy && !state) return said;
+  const blocks: Block[] = thought ? [{ type: 'reasoning', text: thought }, ...said] : said;
+  if (refusal) blocks.push({ type: 'refusal', text: refusal });
+  if (calls) pushCalls(calls, blocks);
+  if (legacy) {
+    const { name, arguments: input } = legacy;
+    blocks.push({ type: 'tool_call', id: legacyId(index), kind: 'function', name, input });
+  }
+  return state ? restoreState(blocks, stateField(state)) : blocks;
+}
+
+const isSaid = (block: Block): boolean => block.type !== 'text' || block.text !== '';
+
+function pushCalls(calls: NonNullable<AssistantInput['tool_calls']>, blocks: Block[]): void {
+  for (const call of calls) {
     if (call.type === 'function') {
       const { name, arguments: input } = call.function;
       blocks.push({ type: 'tool_call', id: call.id, kind: 'function', name, input });
@@ -171,11 +203,6 @@ function assistantBlocks(item: AssistantInput, content: readonly Block[], at: st
       blocks.push({ type: 'tool_call', id: call.id, kind: 'custom', name: call.custom.name, input: call.custom.input });
     }
   }
-  if (item.function_call) {
-    const { name, arguments: input } = item.function_call;
-    blocks.push({ type: 'tool_call', id: legacyId(at), kind: 'function', name, input });
-  }
-  return item.provider_state ? restoreState(blocks, stateField(item.provider_state)) : blocks;
 }
 
 /** The field as it came: JSON all through, because the whole body is. */
@@ -189,8 +216,4 @@ function stateField({ owner, blocks }: NonNullable<AssistantInput['provider_stat
     };
   });
   return { owner, blocks: entries };
-}
-
-function noteExtras(item: AssistantInput, at: string, extras: string[]): void {
-  if (item.audio) extras.push(`${at}.audio`);
 }
