@@ -1,7 +1,8 @@
 /** Parts that are built in the same way by whoever needs them: a server, the process above several of them, commands. Light to load. */
 import type { Logger } from 'pino';
-import type { Config } from './config/settings.ts';
+import type { Config, RedisSettings } from './config/settings.ts';
 import { ensureDefaultProject } from './gateway/first-start.ts';
+import type { AccountNews, HealthBus, SharedCache } from './gateway/ports.ts';
 import type { Store } from './gateway/store-ports.ts';
 import { verifyChecksum } from './providers/llama/builtin.ts';
 import { startEngine } from './providers/llama/engine-process.ts';
@@ -26,6 +27,44 @@ export async function openData({ data }: Config, log: Logger): Promise<Store | u
     await store.close();
     throw cause;
   }
+}
+
+/** What processes tell each other by Redis. */
+export interface Talk {
+  readonly health: HealthBus;
+  readonly accounts: AccountNews;
+  close(): void;
+}
+
+/** Connects in the background. Loaded only where it is used. */
+export async function openTalk({ url, prefix }: RedisSettings, log: Logger): Promise<Talk> {
+  const [talks, health, news] = await Promise.all([
+    import('./store/redis/talk.ts'),
+    import('./store/redis/health-bus.ts'),
+    import('./store/redis/account-news.ts'),
+  ]);
+  const talk = talks.openTalk({ url: url.reveal(), prefix, log });
+  return { health: health.createRedisHealthBus(talk), accounts: news.createRedisAccountNews(talk), close: talk.close };
+}
+
+/** The answers that processes share, where they share a Redis. Connects when it is first asked. */
+export async function openSharedCache(redis: RedisSettings | undefined, log: Logger): Promise<SharedCache | undefined> {
+  if (!redis) return undefined;
+  const { redisCache } = await import('./store/redis/cache.ts');
+  return redisCache({ url: redis.url.reveal(), prefix: redis.prefix, log });
+}
+
+/** Nobody waits longer than this for what others find out by themselves within a second. */
+const TELL_MS = 500;
+
+/** Tells servers that keys were changed, by a process that is not one. False where they have to find out by themselves. */
+export async function tellAccountsChanged({ redis }: Config): Promise<boolean> {
+  if (!redis) return false;
+  const { tellOnce } = await import('./store/redis/account-news.ts');
+  return tellOnce({ url: redis.url.reveal(), prefix: redis.prefix }, TELL_MS).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The engines of this process. */

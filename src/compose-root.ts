@@ -1,8 +1,8 @@
 /** The only place that builds the parts and joins them. */
 import type { Logger } from 'pino';
 import { afterRestart, refuseLive } from './config/live.ts';
-import type { Config, RedisSettings } from './config/settings.ts';
-import { openMetricsAside, startManager, urlOf } from './compose-parts.ts';
+import type { Config } from './config/settings.ts';
+import { openMetricsAside, openSharedCache, openTalk, startManager, urlOf } from './compose-parts.ts';
 import { createAdmission } from './gateway/admission.ts';
 import type { SharedPlaces } from './gateway/admission.ts';
 import { createAttempts } from './gateway/attempts.ts';
@@ -12,7 +12,7 @@ import { createHealthBook, DEFAULT_BREAKER } from './gateway/health.ts';
 import type { BreakerSettings } from './gateway/health.ts';
 import { startRetention } from './gateway/retention.ts';
 import { createLine } from './gateway/line.ts';
-import type { HealthBus } from './gateway/ports.ts';
+import type { AccountNews, HealthBus } from './gateway/ports.ts';
 import type { CounterStore, Store } from './gateway/store-ports.ts';
 import { createProber } from './gateway/prober.ts';
 import type { EngineManager } from './providers/llama/manager.ts';
@@ -92,8 +92,10 @@ export interface Inside {
   figures(): Promise<Snapshot | undefined>;
   /** All records of usage so far are in the store when it resolves. */
   flush(): Promise<void>;
-  /** Keys, or what belongs to them, have been changed elsewhere. */
+  /** Keys, or what belongs to them, have been changed by another of those that serve together. */
   keysChanged(): void;
+  /** They may have been changed by somebody else. */
+  keysHeard(): void;
 }
 
 /** Starts a whole server. Rejects where the address cannot be had. */
@@ -124,11 +126,31 @@ export async function startServer({
     });
   // from now on it knows the version under which others know keys, should the database be away when the first request comes
   if (shared) await directory?.modelLimits();
-  const administration =
-    store && directory && createAdministration({ accounts: store.accounts, clock: () => Date.now(), changed: directory.changed });
+  // of those that serve together, the one above them tells
+  let news: AccountNews | undefined;
+  const changed = (): void => {
+    directory?.changed();
+    news?.tell();
+  };
+  const administration = store && directory && createAdministration({ accounts: store.accounts, clock: () => Date.now(), changed });
   const ledger = store && (await openLedger(started, { store, log, now, counters: shared?.counters }));
   const together = shared?.readiness;
-  const lasting: Lasting = { started, log, http, fetcher, manager, health, admission, directory, ledger, attempts, together };
+  const answers = await openSharedCache(started.redis, log);
+  const lasting: Lasting = {
+    started,
+    version,
+    log,
+    http,
+    fetcher,
+    manager,
+    health,
+    admission,
+    directory,
+    ledger,
+    answers,
+    attempts,
+    together,
+  };
 
   let config = started;
   let runtime = createRuntime(started, lasting);
@@ -181,10 +203,15 @@ export async function startServer({
       failed: (cause) => log.error({ err: cause }, 'old records of usage could not be deleted'),
     });
   // no request has been read yet: nothing is missed
-  const bus = started.redis ? await openHealthBus(started.redis, log) : shared?.health;
+  const talk = started.redis && (await openTalk(started.redis, log));
+  const bus = talk?.health ?? shared?.health;
   if (bus) {
     health.onChange(bus.publish);
     bus.subscribe(health.apply);
+  }
+  if (talk && directory && !shared) {
+    news = talk.accounts;
+    news.subscribe(directory.heard);
   }
 
   const apply = (next: Config): Applied => {
@@ -219,6 +246,7 @@ export async function startServer({
       figures: async () => figures?.snapshot(),
       flush: async () => ledger?.flush(),
       keysChanged: () => directory?.changed(),
+      keysHeard: () => directory?.heard(),
     },
     async close({ deadlineMs = config.server.shutdownTimeoutMs, linger = false } = {}) {
       try {
@@ -228,6 +256,8 @@ export async function startServer({
         prober.close();
         runtime.retire();
         await Promise.all([manager.close(), http.close(), fetcher.close(), aside?.server.close(), bus?.close(), directory?.close()]);
+        talk?.close();
+        answers?.close();
         if (retention) await retention.close();
         // last: what ended just now is charged and written down
         await ledger?.close();
@@ -238,10 +268,4 @@ export async function startServer({
 
 function breakerOf({ routing: { breaker, probeMs } }: Config): BreakerSettings {
   return { ...DEFAULT_BREAKER, ...breaker, probeMs };
-}
-
-/** Loaded only where it is used. */
-async function openHealthBus({ url, prefix }: RedisSettings, log: Logger): Promise<HealthBus> {
-  const { createRedisHealthBus } = await import('./store/redis/health-bus.ts');
-  return createRedisHealthBus({ url: url.reveal(), prefix, log });
 }

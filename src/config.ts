@@ -262,6 +262,7 @@ function assemble({ given, env, file, problems }: Parts): Config {
       ttlMs: ms('cache.ttl'),
       models: [...get<readonly string[]>('cache.models')],
       share: get('cache.share'),
+      inRedis: get('cache.inRedis'),
     },
     limits: { onTightBudget: get('limits.onTightBudget'), answerTokens: get('limits.answerTokens') },
     prices: {

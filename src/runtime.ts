@@ -8,6 +8,7 @@ import type { Backend, Call, Reply, Target } from './core/call.ts';
 import { GatewayError } from './core/error.ts';
 import type { Admission } from './gateway/admission.ts';
 import type { Books } from './gateway/books.ts';
+import { answerScope } from './answer-scope.ts';
 import { cached } from './gateway/cache.ts';
 import type { Directory } from './gateway/directory.ts';
 import type { HealthBook } from './gateway/health.ts';
@@ -15,7 +16,7 @@ import { limited } from './gateway/limited.ts';
 import type { Line } from './gateway/line.ts';
 import { metered } from './gateway/metered.ts';
 import { createModelAccess } from './gateway/model-access.ts';
-import type { TargetSource } from './gateway/ports.ts';
+import type { CacheStore, SharedCache, TargetSource } from './gateway/ports.ts';
 import { pricedBy } from './gateway/pricing.ts';
 import { DEFAULT_POLICY } from './gateway/route.ts';
 import type { Route } from './gateway/route.ts';
@@ -41,6 +42,8 @@ import type { Service } from './server/parts.ts';
 export interface Lasting {
   /** The configuration at the start: what the engine and the models' folder are until the process ends. */
   readonly started: Config;
+  /** Of the program. */
+  readonly version: string;
   readonly log: Logger;
   readonly http: Http;
   readonly fetcher: ImageFetcher;
@@ -51,6 +54,8 @@ export interface Lasting {
   readonly directory: Directory | undefined;
   /** Absent with the directory. */
   readonly ledger: Ledger | undefined;
+  /** Answers that other processes have as well; absent where nothing is shared. */
+  readonly answers: SharedCache | undefined;
   readonly attempts: (route: Route, call: Call) => Promise<Reply>;
   /** What is so of all processes that serve together; absent where it is this one alone. */
   readonly together: (() => Promise<Readonly<Record<string, unknown>>>) | undefined;
@@ -108,6 +113,7 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
     settings: config.cache,
     now: () => performance.now(),
     failed: (cause) => log.warn({ err: cause }, 'the cache of answers failed; the answer went out without it'),
+    shared: sharedAnswers(config, lasting),
   });
   const access = createModelAccess(catalog, directory);
   const routeOf = createRouteOf(catalog, {
@@ -165,6 +171,14 @@ export function createRuntime(config: Config, lasting: Lasting, before?: Runtime
     },
     parts,
   };
+}
+
+/** Where answers are kept for other processes too; undefined where they are not. */
+function sharedAnswers(config: Config, { answers, started, version }: Lasting): CacheStore | undefined {
+  const { inRedis, ttlMs, maxBytes } = config.cache;
+  if (!answers || !inRedis) return undefined;
+  // of several workers each has its part of the memory; in Redis there is the whole of it for all
+  return answers.of({ scope: answerScope(config, version), ttlMs, room: maxBytes * started.workers });
 }
 
 /** What is counted before the cache is asked, and what is noted behind it; nothing where nothing is kept. */

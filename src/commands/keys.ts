@@ -1,6 +1,6 @@
-/** `parlance keys`: makes, lists, rotates and revokes keys in the database itself; a server that runs on it knows within a second. */
+/** `parlance keys`: makes, lists, rotates and revokes keys in the database itself; a server that runs on it knows within a second, with Redis at once. */
 import { userInfo } from 'node:os';
-import { openData } from '../compose-parts.ts';
+import { openData, tellAccountsChanged } from '../compose-parts.ts';
 import { loadConfig } from '../config.ts';
 import type { Config } from '../config/settings.ts';
 import type { Role } from '../core/call.ts';
@@ -62,8 +62,13 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const store = await openData(config, createLogger({ level: 'silent', format: 'json' }));
   if (!store) throw new Error('data.enabled is false: there is no database to keep keys in');
   try {
-    const administration = createAdministration({ accounts: store.accounts, clock: () => Date.now(), changed: () => undefined });
+    let hasChanged = false;
+    const changed = (): void => {
+      hasChanged = true;
+    };
+    const administration = createAdministration({ accounts: store.accounts, clock: () => Date.now(), changed });
     await verb.run({ args, io, config, administration, by: { actor: `cli (${userInfo().username})` }, id: id ?? '' });
+    if (hasChanged) await tellAccountsChanged(config);
     return EXIT.ok;
   } finally {
     await store.close();

@@ -3,13 +3,21 @@ import { test } from 'node:test';
 import { load } from './testing.ts';
 
 test('config: the cache is off, and requests may ask for it, where nothing is said', () => {
-  const off = { enabled: false, perRequest: true, maxBytes: 64 * 1024 ** 2, ttlMs: 300_000, models: [], share: false };
+  const off = { enabled: false, perRequest: true, maxBytes: 64 * 1024 ** 2, ttlMs: 300_000, models: [], share: false, inRedis: true };
   assert.deepEqual(load('').cache, off);
 });
 
 test('config: every setting of the cache, from the file and the environment', () => {
-  const yaml = 'cache: {enabled: true, perRequest: false, ttl: 1h, models: ["gpt-*", fast], share: true}';
-  const set = { enabled: true, perRequest: false, maxBytes: 2 * 1024 ** 3, ttlMs: 3_600_000, models: ['gpt-*', 'fast'], share: true };
+  const yaml = 'cache: {enabled: true, perRequest: false, ttl: 1h, models: ["gpt-*", fast], share: true, inRedis: false}';
+  const set = {
+    enabled: true,
+    perRequest: false,
+    maxBytes: 2 * 1024 ** 3,
+    ttlMs: 3_600_000,
+    models: ['gpt-*', 'fast'],
+    share: true,
+    inRedis: false,
+  };
   assert.deepEqual(load(yaml, { PARLANCE_CACHE_MAX_BYTES: '2GiB' }).cache, set);
 });
 

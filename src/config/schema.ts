@@ -205,7 +205,7 @@ export const CONFIG_SCHEMA = section(
         url: Type.String({
           minLength: 1,
           description:
-            'A Redis by which several Parlance processes count limits together, and tell each other which targets rest: `env:NAME`, or `redis://HOST:6379` itself; `rediss://` for TLS. Unset: the environment variable `REDIS_URL`, and without that each finds out by itself.',
+            'A Redis by which several Parlance processes count limits together, share cached answers, and tell each other which targets rest and that keys were changed: `env:NAME`, or `redis://HOST:6379` itself; `rediss://` for TLS. Unset: the environment variable `REDIS_URL`, and without that each finds out by itself.',
         }),
         whenDown: oneOf(['refuse', 'allow'], {
           default: 'refuse',

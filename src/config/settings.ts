@@ -82,6 +82,8 @@ export interface CacheSettings {
   readonly ttlMs: number;
   readonly models: readonly string[];
   readonly share: boolean;
+  /** Where there is a Redis, for all processes together. */
+  readonly inRedis: boolean;
 }
 
 export interface DataSettings {

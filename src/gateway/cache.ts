@@ -4,7 +4,10 @@ import type { ChatResponse, StopReason } from '../core/chat.ts';
 import { createByteLru } from './byte-lru.ts';
 import type { ByteLru } from './byte-lru.ts';
 import { cacheKey } from './cache-key.ts';
+import { readAnswer, textOfAnswer } from './kept-answer.ts';
+import type { KeptAnswer } from './kept-answer.ts';
 import { matcher } from './model-names.ts';
+import type { CacheStore } from './ports.ts';
 import { createRecording, recorded } from './recording.ts';
 import { createSharedCalls } from './shared-calls.ts';
 
@@ -13,7 +16,7 @@ export interface CacheSettings {
   readonly enabled: boolean;
   /** Requests may switch it on for themselves. */
   readonly perRequest: boolean;
-  /** Of all answers, those included that are just being collected. */
+  /** Of all answers in memory, those included that are just being collected. An answer has an eighth of it at most. */
   readonly maxBytes: number;
   /** Milliseconds; 0: until an answer is pushed out. */
   readonly ttlMs: number;
@@ -29,16 +32,20 @@ export interface CacheParts {
   readonly now: () => number;
   /** Something went wrong in the cache itself. The call goes on without it. */
   readonly failed: (cause: unknown) => void;
+  /** Where answers are kept; absent: in memory, here. */
+  readonly shared?: CacheStore | undefined;
 }
 
 /**
- * A cache of its own, for one configuration: with another, a model's name may lead elsewhere.
+ * A cache for one configuration: with another, a model's name may lead elsewhere.
  * Only answers that came to their end are kept; a hit makes no attempt, and says what the answer said, usage included.
  * Nothing of the cache is waited for: a stream passes as it comes, and what fails here leaves the call alone.
  */
-export function cached({ settings, now, failed }: CacheParts): Layer {
+export function cached({ settings, now, failed, shared }: CacheParts): Layer {
   const limit = Math.max(1, settings.maxBytes / 8);
   const lru = createByteLru({ maxBytes: settings.maxBytes, ttlMs: settings.ttlMs, now });
+  // nothing of what is shared is kept here as well: what another process has refreshed would not be seen
+  const store = shared ? heldOnItsWay(shared, lru.hold) : inMemory(lru);
   const sharedCalls = settings.share ? createSharedCalls({ limit, hold: lru.hold }) : undefined;
   const matches = settings.models.length === 0 ? () => true : matcher(settings.models);
 
@@ -56,13 +63,24 @@ export function cached({ settings, now, failed }: CacheParts): Layer {
       return undefined;
     }
   };
-  const find = (key: string, call: Call): Reply | undefined => {
-    try {
-      return read(lru, key, call);
-    } catch (cause) {
-      failed(cause);
-      return undefined;
-    }
+  const hitOf = (text: string | undefined, call: Call): Reply | undefined => {
+    const kept = text === undefined ? undefined : readAnswer(text);
+    if (!kept) return undefined;
+    call.trace.cache = 'hit';
+    return { kind: 'full', response: kept.response, ignored: forCall(kept.ignored, call) };
+  };
+  /** At once where it is in memory. */
+  const find = (key: string, call: Call): Reply | undefined | Promise<Reply | undefined> => {
+    const text = store.get(key);
+    if (!(text instanceof Promise)) return hitOf(text, call);
+    return text.then((late) => {
+      call.signal.throwIfAborted();
+      return hitOf(late, call);
+    });
+  };
+  const keep = (key: string, answer: KeptAnswer): void => {
+    const text = textOfAnswer(answer);
+    if (Buffer.byteLength(text) <= limit) void store.set(key, text);
   };
 
   return (next) => {
@@ -71,7 +89,7 @@ export function cached({ settings, now, failed }: CacheParts): Layer {
       call.trace.cache = 'miss';
       const reply = await next(call);
       const done = (response: ChatResponse): void => {
-        if (isWhole(response, call)) write(lru, { key, limit, entry: { response, ignored: ofAnswer(reply.ignored) } });
+        if (isWhole(response, call)) keep(key, { response, ignored: ofAnswer(reply.ignored) });
       };
       if (reply.kind === 'full') {
         try {
@@ -88,7 +106,8 @@ export function cached({ settings, now, failed }: CacheParts): Layer {
     /** The answer of a call that runs already, or that of a new one that others may join. */
     const share = async (call: Call, { key, calls }: Sharing): Promise<Reply> => {
       for (let failures = 0; ;) {
-        const hit = find(key, call);
+        const found = find(key, call);
+        const hit = found instanceof Promise ? await found : found;
         if (hit) return hit;
         const running = calls.join(key, call);
         if (!running) return calls.lead(key, call, (led) => answer(led, key));
@@ -109,7 +128,9 @@ export function cached({ settings, now, failed }: CacheParts): Layer {
       if (key === undefined) return next(call);
       if (call.cache === 'refresh') return answer(call, key);
       if (sharedCalls) return share(call, { key, calls: sharedCalls });
-      return find(key, call) ?? answer(call, key);
+      const found = find(key, call);
+      const hit = found instanceof Promise ? await found : found;
+      return hit ?? answer(call, key);
     };
     return handler;
   };
@@ -123,29 +144,33 @@ interface Sharing {
   readonly calls: ReturnType<typeof createSharedCalls>;
 }
 
-interface Entry {
-  readonly response: ChatResponse;
-  readonly ignored: readonly string[];
+/** Lies outside the heap. */
+function inMemory(lru: ByteLru): CacheStore {
+  return {
+    get(name) {
+      const bytes = lru.get(name);
+      return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+    },
+    set(name, text) {
+      // not from the common pool, of which a small piece would keep 8 KiB alive
+      const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+      bytes.write(text);
+      lru.set(name, bytes);
+    },
+  };
 }
 
-/** As JSON: its size is known to the byte, it lies outside the heap, and nobody who got it can change it for the next. */
-function write(lru: ByteLru, { key, limit, entry }: { readonly key: string; readonly limit: number; readonly entry: Entry }): void {
-  const json = JSON.stringify(entry);
-  const length = Buffer.byteLength(json);
-  if (length > limit) return;
-  // not from the common pool, of which a small piece would keep 8 KiB alive
-  const bytes = Buffer.allocUnsafeSlow(length);
-  bytes.write(json);
-  lru.set(key, bytes);
-}
-
-function read(lru: ByteLru, key: string, call: Call): Reply | undefined {
-  const bytes = lru.get(key);
-  if (!bytes) return undefined;
-  const { response, ignored } = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as Entry;
-  call.trace.cache = 'hit';
-  // JSON has no word for a usage that nobody reported
-  return { kind: 'full', response: { ...response, usage: response.usage }, ignored: forCall(ignored, call) };
+/** What is on its way there takes memory as long: where there is none left for it, it is not kept. */
+function heldOnItsWay(store: CacheStore, hold: ByteLru['hold']): CacheStore {
+  return {
+    get: store.get,
+    async set(name, text) {
+      const bytes = Buffer.byteLength(text);
+      if (!hold(bytes)) return;
+      await store.set(name, text);
+      hold(-bytes);
+    },
+  };
 }
 
 /** Ends that another try may not have: what a filter kept back, what is still to be gone on with. */

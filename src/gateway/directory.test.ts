@@ -157,6 +157,47 @@ test('directory: what this process changes holds at once', async (t) => {
   assert.equal((await store.directory.byHash('h1'))?.key.revokedAt, 7);
 });
 
+test('directory: what it hears of is looked at before a known key is used again', async (t) => {
+  const store = fake(t);
+  await store.directory.byHash('h1');
+  const before = store.asked.length;
+  // nothing was changed: one look, and the key is still known
+  store.directory.heard();
+  assert.equal(idOf(await store.directory.byHash('h1')), 'key_1');
+  assert.ok(!(store.directory.byHash('h1') instanceof Promise));
+  assert.deepEqual(store.asked.slice(before), ['version']);
+  store.key = keyOf({ revokedAt: 7 });
+  store.version = 2;
+  assert.equal((await store.directory.byHash('h1'))?.key.revokedAt, undefined, 'nobody has said so yet');
+  store.directory.heard();
+  assert.equal((await store.directory.byHash('h1'))?.key.revokedAt, 7);
+});
+
+test('directory: a look that began before a change was heard of does not stand for one after it', async (t) => {
+  const store = fake(t);
+  const first = store.directory.byHash('h1');
+  store.directory.heard();
+  await first;
+  const looks = store.asked.filter((one) => one === 'version').length;
+  assert.equal(looks, 2);
+});
+
+test('directory: what is heard while the store is away stops no known key', async (t) => {
+  const store = fake(t, 10_000);
+  await store.directory.byHash('h1');
+  store.away = true;
+  store.directory.heard();
+  assert.equal(idOf(await store.directory.byHash('h1')), 'key_1');
+  await store.pass(5000);
+  store.directory.heard();
+  assert.equal(idOf(await store.directory.byHash('h1')), 'key_1');
+  store.away = false;
+  store.key = keyOf({ revokedAt: 7 });
+  store.version = 2;
+  await store.pass(600);
+  assert.equal((await store.directory.byHash('h1'))?.key.revokedAt, 7);
+});
+
 test('directory: an answer that was under way when something changed is not kept', async (t) => {
   const store = fake(t);
   await store.directory.byHash('none');

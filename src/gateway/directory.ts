@@ -1,7 +1,7 @@
 /**
  * Who is behind a key, from memory: what the store says of keys, projects, end users and models, asked for once and kept as long
  * as the store's version stays the same. While it is in use the version is looked at twice a second, so that what another process
- * changes holds here within a second.
+ * changes holds here within a second; and at once where somebody says that there is a change.
  */
 import { GatewayError } from '../core/error.ts';
 import type { EndUser, Limits, Project, VirtualKey } from './accounts.ts';
@@ -31,8 +31,10 @@ export interface Directory {
   modelLimits(): Soon<ReadonlyMap<string, Limits>>;
   /** The key was used now; written to the store a little later. */
   used(keyId: string): void;
-  /** Something was changed, here or elsewhere: everything is asked for anew. */
+  /** Something was changed here: everything is asked for anew. */
   changed(): void;
+  /** Something may have been changed elsewhere: before anything known is used again, the store's version is looked at. */
+  heard(): void;
   /** Writes what is left to write. */
   close(): Promise<void>;
 }
@@ -79,6 +81,9 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
   let version: number | undefined;
   /** When the look began that confirmed what is known. */
   let confirmedAt = -Infinity;
+  /** How often a change elsewhere was heard of; and how often when the look began that confirmed what is known. */
+  let rumours = 0;
+  let confirmedRumours = 0;
   let looking: Promise<void> | undefined;
   /** The store did not answer; until when it is not asked again. */
   let away: { readonly until: number } | undefined;
@@ -93,12 +98,14 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
 
   const look = async (): Promise<void> => {
     const began = now();
+    const heardOf = rumours;
     try {
       const current = await within(ANSWER_WITHIN_MS, accounts.version());
       away = undefined;
       if (version !== current) forget();
       version = current;
       confirmedAt = began;
+      confirmedRumours = heardOf;
     } catch (cause) {
       if (!away) failed(cause);
       away = { until: now() + RETRY_MS };
@@ -120,7 +127,7 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
     poll.unref();
   };
 
-  const isFresh = (): boolean => version !== undefined && now() - confirmedAt < FRESH_MS;
+  const isFresh = (): boolean => version !== undefined && now() - confirmedAt < FRESH_MS && confirmedRumours === rumours;
   const mayGoOn = (): boolean => version !== undefined && now() - confirmedAt < outageMs;
 
   /** Resolves when what is known may be believed. */
@@ -213,6 +220,9 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
     },
     // the version stays: what is asked from now on is newer, and another version only makes it be asked once more
     changed: forget,
+    heard() {
+      rumours++;
+    },
     async close() {
       closed = true;
       clearInterval(poll);

@@ -47,3 +47,26 @@ export interface HealthBus {
   subscribe(listener: (change: HealthChange) => void): () => void;
   close(): Promise<void>;
 }
+
+/** How processes tell each other that keys, or what belongs to them, were changed. It says that, and never what; a message may be lost. */
+export interface AccountNews {
+  /** Something was changed here, and is in the store. Never throws. */
+  tell(): void;
+  /** Something was changed elsewhere, or may have been while nothing could be heard. Returns how to stop listening. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** Answers by names that say nothing of what was asked. Nothing of it throws or rejects: what goes wrong is an answer that is not there. */
+export interface CacheStore {
+  /** The text; undefined where there is none, or none that can be had in a moment. Whoever reads it looks whether it is one of ours. */
+  get(name: string): string | undefined | Promise<string | undefined>;
+  /** In place of what was there. Who asks here from now on finds it; nobody has to wait until it is there. */
+  set(name: string, text: string): void | Promise<void>;
+}
+
+/** Answers that several processes share. */
+export interface SharedCache {
+  /** `scope`: those with the same one have the same answers. `ttlMs` 0: until others need its place. `room`: bytes of all answers of all processes. */
+  of(how: { readonly scope: string; readonly ttlMs: number; readonly room: number }): CacheStore;
+  close(): void;
+}

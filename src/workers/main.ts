@@ -63,6 +63,7 @@ const answers: Readonly<Record<string, Answerer>> = {
   flush: () => here.server?.inside.flush(),
   spare: () => here.server?.inside.spare() ?? 0,
   'keys.changed': () => here.server?.inside.keysChanged(),
+  'keys.heard': () => here.server?.inside.keysHeard(),
   'health.heard': ([change]) => health.heard(change as HealthChange),
   end: async ([deadlineMs, linger]) => {
     await here.server?.close({ deadlineMs: deadlineMs as number, linger: linger as boolean });

@@ -1,6 +1,6 @@
 /** The process above the workers: it has what there is only once, and serves no requests itself. */
 import type { Logger } from 'pino';
-import { openMetricsAside, startManager } from '../compose-parts.ts';
+import { openMetricsAside, openTalk, startManager } from '../compose-parts.ts';
 import type { Applied } from '../compose-root.ts';
 import { afterRestart, refuseLive } from '../config/live.ts';
 import type { Config } from '../config/settings.ts';
@@ -127,6 +127,7 @@ export async function startWorkers({ config: started, version, store: opened, lo
       leases,
       keysChanged: (changer: Peer) => {
         for (const other of workers) if (other.peer !== changer) other.peer.tell('keys.changed', []);
+        talk?.accounts.tell();
       },
       inherited: async () => journals?.takeOver(by),
       more: {
@@ -171,12 +172,18 @@ export async function startWorkers({ config: started, version, store: opened, lo
     },
   });
   const closeParts = async (): Promise<void> => {
+    talk?.close();
     await Promise.all([manager.close(), aside?.server.close()]);
     await journals?.close();
     await counters?.close();
   };
   for (const notice of started.notices) log.warn(notice);
   const aside = await openMetricsAside(figures.readable(started.metrics), log);
+  // how targets do, workers tell each other there by themselves
+  const talk = store && started.redis && (await openTalk(started.redis, log));
+  talk?.accounts.subscribe(() => {
+    for (const { peer } of workers) peer.tell('keys.heard', []);
+  });
   try {
     await herd.start();
   } catch (cause) {

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { test } from 'node:test';
 import type { HealthChange } from '../../src/gateway/ports.ts';
 import { createRedisHealthBus } from '../../src/store/redis/health-bus.ts';
+import { openTalk } from '../../src/store/redis/talk.ts';
 import { providerAt, startRouted } from '../support/faulty-route.ts';
 import { close, send, startFaultyUpstream, well } from '../support/faulty-upstream.ts';
 import { loadOf } from '../support/gauges.ts';
@@ -62,13 +63,15 @@ test(
 
     broken = false;
     const closing: HealthChange = { key: 'p/m', state: 'closed', forMs: 0, reason: 'a test' };
-    const bus = createRedisHealthBus({ url: redis.url, prefix: 'parlance:', log: silent });
+    const talk = openTalk({ url: redis.url, prefix: 'parlance:', log: silent });
+    const bus = createRedisHealthBus(talk);
     try {
       // until it is connected, a closing is told to nobody
       const deadline = performance.now() + 10_000;
       while ((await loadOf(second.url)).targets['p/m']?.state !== 'closed' && performance.now() < deadline) bus.publish(closing);
     } finally {
       await bus.close();
+      talk.close();
     }
     for (const server of [first, second, third]) await until(server, 'closed');
     assert.equal((await hear(second, 'works')).text, textOf('a', 'works'));
@@ -115,7 +118,12 @@ const silent = { info: () => undefined, warn: () => undefined };
 
 /** What a bus hears, and a way to wait for it. */
 function listening(redis: TestRedis, prefix = 'parlance:') {
-  const bus = createRedisHealthBus({ url: redis.url, prefix, log: silent });
+  const talk = openTalk({ url: redis.url, prefix, log: silent });
+  const bus = createRedisHealthBus(talk);
+  const close = async (): Promise<void> => {
+    await bus.close();
+    talk.close();
+  };
   const heard: HealthChange[] = [];
   let wake = (): void => undefined;
   bus.subscribe((change) => {
@@ -124,6 +132,7 @@ function listening(redis: TestRedis, prefix = 'parlance:') {
   });
   return {
     ...bus,
+    close,
     heard,
     async hears(count: number) {
       const late = setTimeout(() => wake(), 10_000);
@@ -132,7 +141,7 @@ function listening(redis: TestRedis, prefix = 'parlance:') {
       clearTimeout(late);
       assert.ok(heard.length >= count, `it heard ${JSON.stringify(heard)}`);
     },
-    [Symbol.asyncDispose]: () => bus.close(),
+    [Symbol.asyncDispose]: close,
   };
 }
 

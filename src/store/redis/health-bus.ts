@@ -2,27 +2,9 @@
  * Health of targets by Redis: changes go through a channel, and what rests stands under a key until its rest is over, so
  * that a process which starts later learns of it.
  */
-import { randomUUID } from 'node:crypto';
 import type { HealthBus, HealthChange } from '../../gateway/ports.ts';
-import { openClient } from './client.ts';
+import type { RedisTalk } from './talk.ts';
 
-export interface RedisLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
-
-export interface RedisOptions {
-  /** `redis://` or `rediss://`, a user and a password in it. Never logged. */
-  readonly url: string;
-  /** Of all keys and channels: processes that share nothing else may share a Redis. */
-  readonly prefix: string;
-  readonly log: RedisLog;
-}
-
-/** Bounds of the wait before another try to connect; between them it doubles. */
-const AGAIN_MS = { first: 100, most: 5000 };
-/** Commands that may wait for a Redis that is connected and says nothing; more are dropped. */
-const MOST_WAITING = 1000;
 /** Longer than any rest: then the list of keys goes as well. */
 const LIST_S = 7200;
 const LONGEST_REASON = 500;
@@ -35,9 +17,8 @@ interface Untold {
   readonly until: number;
 }
 
-/** Connects in the background, again and again where it must; a Redis that is away is logged once. */
-export function createRedisHealthBus({ url, prefix, log }: RedisOptions): HealthBus {
-  const me = randomUUID();
+/** Nothing waits for it: what cannot be told now is told when both connections are there again, where that still helps. */
+export function createRedisHealthBus({ me, prefix, client, hear, whenReady, lost, isClosed }: RedisTalk): HealthBus {
   const channel = `${prefix}health`;
   const list = `${prefix}health:resting`;
   const keyOf = (target: string): string => `${prefix}health:resting:${target}`;
@@ -45,17 +26,7 @@ export function createRedisHealthBus({ url, prefix, log }: RedisOptions): Health
   const untold = new Map<string, Untold>();
   /** Targets heard of while what was told before is still being read: those news are newer. */
   const heard = new Set<Set<string>>();
-  let away = false;
-  let closed = false;
 
-  const client = openClient({ url, againMs: AGAIN_MS, mostWaiting: MOST_WAITING });
-  const ear = client.duplicate();
-
-  const lost = (cause: unknown): void => {
-    if (closed || away) return;
-    away = true;
-    log.warn({ err: cause }, 'Redis cannot be reached: the health of targets is not shared until it can');
-  };
   const tell = (change: HealthChange): void => {
     for (const listener of listeners) listener(change);
   };
@@ -73,7 +44,7 @@ export function createRedisHealthBus({ url, prefix, log }: RedisOptions): Health
     untold.delete(key);
     const later = (): void => {
       // a closing that is told late might undo what others have found since
-      if (closed || state === 'closed' || untold.has(key) || untold.size >= MOST_UNTOLD) return;
+      if (isClosed() || state === 'closed' || untold.has(key) || untold.size >= MOST_UNTOLD) return;
       untold.set(key, { change, until });
     };
     const until = performance.now() + forMs;
@@ -116,21 +87,11 @@ export function createRedisHealthBus({ url, prefix, log }: RedisOptions): Health
     }
   };
 
-  const whenBothAreReady = (): void => {
-    if (!client.isReady || !ear.isReady) return;
-    if (away) log.info({}, 'Redis is there again');
-    away = false;
+  hear(channel, onMessage);
+  whenReady(() => {
     tellLate();
     catchUp().catch(lost);
-  };
-  for (const one of [client, ear]) one.on('error', lost).on('ready', whenBothAreReady);
-
-  client.connect().catch(lost);
-  // a subscription is kept over reconnections
-  ear
-    .connect()
-    .then(() => ear.subscribe(channel, onMessage))
-    .then(whenBothAreReady, lost);
+  });
 
   return {
     publish,
@@ -139,10 +100,8 @@ export function createRedisHealthBus({ url, prefix, log }: RedisOptions): Health
       return () => listeners.delete(listener);
     },
     async close() {
-      closed = true;
       listeners.clear();
       untold.clear();
-      for (const one of [client, ear]) if (one.isOpen) one.destroy();
     },
   };
 }
