@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { createClient } from 'redis';
 import { redisIsMissing, startRedis } from '../../../test/support/redis.ts';
@@ -21,18 +22,21 @@ after(async () => {
 async function listening(prefix: string) {
   const talk = openTalk({ url: redis.url, prefix, log: quiet });
   const news = createRedisAccountNews(talk);
+  const all = new EventEmitter();
   let heard = 0;
-  let wake = (): void => undefined;
-  const leave = news.subscribe(() => {
+  news.subscribe(() => {
     heard++;
-    wake();
+    all.emit('heard');
   });
   const until = async (least: number): Promise<void> => {
-    while (heard < least) await new Promise<void>((resolve) => (wake = resolve));
+    for (;;) {
+      if (heard >= least) return;
+      await once(all, 'heard');
+    }
   };
   // when it begins to listen it counts as told: what was told before, it has not heard
   await until(1);
-  return { ...news, heard: () => heard, until, leave, [Symbol.dispose]: talk.close };
+  return { ...news, heard: () => heard, until, [Symbol.dispose]: talk.close };
 }
 
 test('account news: what one tells the others hear, not itself, and no other prefix', { skip }, async () => {

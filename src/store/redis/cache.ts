@@ -62,6 +62,9 @@ export function redisCache({ url, prefix, log, timeoutMs = 100 }: RedisCacheOpti
     log.info({}, 'Redis is there again: the cache of answers is shared');
   };
   client.on('error', wentAway);
+  // before anything else is asked: what is set must not need a second try, which would come after a question for it.
+  // Where this fails it is sent with its text.
+  client.on('ready', () => void client.scriptLoad(SCRIPT.text).catch(() => undefined));
 
   const open = (): void => {
     if (opened || closed) return;
@@ -93,7 +96,7 @@ export function redisCache({ url, prefix, log, timeoutMs = 100 }: RedisCacheOpti
     }
   };
 
-  const ask = async (name: string, args: readonly string[]): Promise<unknown> => {
+  const send = async (name: string, args: readonly string[]): Promise<unknown> => {
     const given = { keys: [base + name, index], arguments: [name, base, ...args] };
     try {
       return await client.evalSha(SCRIPT.sha, given);
@@ -106,7 +109,7 @@ export function redisCache({ url, prefix, log, timeoutMs = 100 }: RedisCacheOpti
     try {
       if (starting) await starting;
       if (!client.isReady) return;
-      await ask(name, args);
+      await send(name, args);
       refused = false;
     } catch (cause) {
       // of a connection that broke the client says it itself
