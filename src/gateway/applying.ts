@@ -10,6 +10,20 @@ export interface Asking {
   readonly endUser: EndUser | undefined;
 }
 
+const NOBODY: Asking = { key: undefined, project: undefined, endUser: undefined };
+const askingOnes = new WeakMap<VirtualKey | Project, Asking>();
+
+/** Who asks with a key of a project, or for a project alone: the same object as long as both are. */
+export function asksAs(key: VirtualKey | undefined, project: Project | undefined): Asking {
+  const first = key ?? project;
+  if (!first) return NOBODY;
+  const before = askingOnes.get(first);
+  if (before && before.project === project) return before;
+  const made = { key, project, endUser: undefined };
+  askingOnes.set(first, made);
+  return made;
+}
+
 export type Scope = 'key' | 'project' | 'end user' | 'model';
 
 /** A counter, and what it is of. */
@@ -72,10 +86,29 @@ function holdersOf({ key, project, endUser }: Asking): readonly Known[] {
   return found;
 }
 
+/** What applies to all requests of the same who ask. */
+interface ToAll {
+  readonly holders: readonly Known[];
+  readonly limits: readonly Applying[];
+  now: BudgetsNow | undefined;
+}
+
+const toAllOf = new WeakMap<Asking, ToAll>();
+
+function toAll(asking: Asking): ToAll {
+  const before = toAllOf.get(asking);
+  if (before) return before;
+  const holders = holdersOf(asking);
+  const made = { holders, limits: holders.flatMap(({ limits }) => limits), now: undefined };
+  toAllOf.set(asking, made);
+  return made;
+}
+
 /** The limits on how much is used in a time. `models`: those of the model that is asked for, by its names. */
 export function applyingLimits(asking: Asking, models: ReadonlyMap<string, Limits>): readonly Applying[] {
-  const found: Applying[] = [];
-  for (const { limits } of holdersOf(asking)) found.push(...limits);
+  const { limits: always } = toAll(asking);
+  if (models.size === 0) return always;
+  const found: Applying[] = [...always];
   for (const [model, limits] of models) {
     found.push(...limitCounters({ scope: 'model', name: `model/${part(model)}`, limits, budgets: [] }));
   }
@@ -102,20 +135,31 @@ function limitCounters({ scope, name, limits }: Holder): readonly Applying[] {
 
 /** The budgets, as they are at that time (Unix milliseconds). */
 export function applyingBudgets(asking: Asking, at: number): readonly Applying<BudgetCounter>[] {
-  const found: Applying<BudgetCounter>[] = [];
-  for (const one of holdersOf(asking)) found.push(...budgetsOf(one, at).budgets);
-  return found;
+  return budgetsNow(toAll(asking), at).budgets;
 }
 
 /** What is spent is counted by: the budgets, and those that were taken away and may come back. */
 export function countedBudgets(asking: Asking, at: number): readonly BudgetCounter[] {
-  const found: BudgetCounter[] = [];
-  for (const one of holdersOf(asking)) found.push(...budgetsOf(one, at).counted);
-  return found;
+  return budgetsNow(toAll(asking), at).counted;
+}
+
+const isNow = (now: BudgetsNow | undefined, at: number): now is BudgetsNow => now !== undefined && now.from <= at && at < now.until;
+
+function budgetsNow(all: ToAll, at: number): BudgetsNow {
+  if (isNow(all.now, at)) return all.now;
+  const each = all.holders.map((one) => budgetsOf(one, at));
+  const now = {
+    from: Math.max(0, ...each.map(({ from }) => from)),
+    until: Math.min(Infinity, ...each.map(({ until }) => until)),
+    budgets: each.flatMap(({ budgets }) => budgets),
+    counted: each.flatMap(({ counted }) => counted),
+  };
+  all.now = now;
+  return now;
 }
 
 function budgetsOf(one: Known, at: number): BudgetsNow {
-  if (one.now && one.now.from <= at && at < one.now.until) return one.now;
+  if (isNow(one.now, at)) return one.now;
   const { scope, name, budgets, formerBudgets = [] } = one.holder;
   const counterOf = (period: BudgetPeriod, limit: bigint): BudgetCounter => {
     const { since, until } = periodOf(period, at);

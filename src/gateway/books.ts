@@ -4,6 +4,7 @@
  */
 import type { Attempt, Call, Target } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
+import type { Soon } from '../core/soon.ts';
 import type { Outcome, UsageRecord } from './accounts.ts';
 import { countedBudgets } from './applying.ts';
 import type { Applying, Asking, BudgetCounter } from './applying.ts';
@@ -38,34 +39,45 @@ export interface Spending {
   told(): void;
 }
 
+/** What is to be charged, and what is told of that first. */
+interface Spent {
+  readonly takes: readonly Take[];
+  readonly to: NonNullable<BooksParts['spend']>;
+}
+
 export interface TabOptions {
   readonly asking: Asking;
   /** What is said of them now: a budget that was set while the request ran counts what it used. */
-  readonly latest: () => Promise<Asking>;
+  readonly latest: (call: Call) => Soon<Asking>;
   readonly route: Route;
   readonly estimate: Estimate;
+  /** From which something is held for this request. */
+  readonly limits: readonly Applying[];
+  readonly budgets: readonly Applying<BudgetCounter>[];
+  /** Something is held for it. */
+  readonly isHeld: boolean;
+  /** Called when it is closed: what was held is free. */
+  readonly closed: (tab: Tab) => void;
 }
 
 export interface Tab extends TabOptions {
   readonly call: Call;
   readonly openedAt: number;
-  /** Counters of tokens from which something is held for this request. */
-  readonly tokens: Applying[];
-  /** Something is held for it. */
-  isHeld: boolean;
   /** What makes attempts has begun; it closes the tab. */
   isWorking: boolean;
+  /** It has made an answer, or failed to; it is closed when the attempts are over that go on. */
+  isOver: boolean;
+  isClosed: boolean;
+  /** What is waited for to close it. */
   closing: Promise<void> | undefined;
-  /** Called when it is closed: what was held is free. */
-  closed: (() => void) | undefined;
 }
 
 export interface Books {
   open(call: Call, options: TabOptions): Tab;
   /** The tab of a call, however the call was passed on; undefined once it is closed. */
   of(call: Call): Tab | undefined;
-  /** Charges and writes down what was used. Once: called again, it waits for the first time. Never rejects. */
-  close(tab: Tab): Promise<void>;
+  /** Charges and writes down what was used. Once: called again, it waits for the first time. Never fails. */
+  close(tab: Tab): Soon<void>;
   /** Resolves when no tab is open, or after so many milliseconds. */
   quiet(withinMs: number): Promise<void>;
 }
@@ -75,62 +87,106 @@ export function createBooks(parts: BooksParts): Books {
   const tabs = new Map<Call['trace'], Tab>();
   let whenQuiet: (() => void) | undefined;
 
-  const settle = async (tab: Tab, records: readonly UsageRecord[]): Promise<void> => {
-    const isFree = records.every(({ costNanos }) => costNanos === 0n);
-    if (!tab.isHeld && isFree) return records.forEach(parts.record);
-    const holdId = tab.call.id;
-    const takes = takesOf(tab, records, isFree ? tab.asking : await latestOf(tab));
-    if (!tab.isHeld && takes.length === 0) return records.forEach(parts.record);
-    const charges = parts.spend ? takes.filter(({ counter }) => counter.kind === 'budget') : [];
-    const spending = charges.length > 0 ? parts.spend?.({ holdId, charges }, records) : undefined;
-    try {
-      // first: a counter that is made from the records meanwhile would have these twice
-      await parts.counters.settle(holdId, takes, spending?.told);
-    } catch (cause) {
-      parts.failed(cause);
-      spending?.told();
-    }
-    if (spending) spending.write();
-    else records.forEach(parts.record);
+  const keep = (records: readonly UsageRecord[]): void => {
+    for (const record of records) parts.record(record);
   };
 
-  const latestOf = async ({ asking, latest }: Tab): Promise<Asking> => {
-    try {
-      return await latest();
-    } catch (cause) {
+  const settle = (tab: Tab, records: readonly UsageRecord[]): Soon<void> => {
+    const isFree = records.every(costNothing);
+    if (!tab.isHeld && isFree) return keep(records);
+    const latest = isFree ? tab.asking : latestOf(tab);
+    if (latest instanceof Promise) return latest.then((found) => charge(tab, records, found));
+    return charge(tab, records, latest);
+  };
+
+  const charge = (tab: Tab, records: readonly UsageRecord[], latest: Asking): Soon<void> => {
+    const takes = takesOf(tab, records, latest);
+    if (!tab.isHeld && takes.length === 0) return keep(records);
+    if (parts.spend) return spend(tab, records, { takes, to: parts.spend });
+    // first: a counter that is made from the records meanwhile would have these twice
+    const settling = countersTold(tab, takes);
+    return settling ? settling.then(() => keep(records)) : keep(records);
+  };
+
+  const spend = (tab: Tab, records: readonly UsageRecord[], { takes, to }: Spent): Soon<void> => {
+    const charges = takes.filter(({ counter }) => counter.kind === 'budget');
+    const spending = charges.length > 0 ? to({ holdId: tab.call.id, charges }, records) : undefined;
+    const written = (): void => (spending ? spending.write() : keep(records));
+    const settling = countersTold(tab, takes, spending?.told);
+    return settling ? settling.then(written) : written();
+  };
+
+  /** Whatever comes of it. */
+  const countersTold = ({ call }: Tab, takes: readonly Take[], told?: () => void): Soon<void> => {
+    const failed = (cause: unknown): void => {
       parts.failed(cause);
-      return asking;
+      told?.();
+    };
+    try {
+      return parts.counters.settle(call.id, takes, told)?.catch(failed);
+    } catch (cause) {
+      return failed(cause);
     }
   };
 
-  const close = async (tab: Tab): Promise<void> => {
-    try {
-      await settle(tab, recordsOf(tab, parts));
-    } catch (cause) {
+  const latestOf = (tab: Tab): Soon<Asking> => {
+    const failed = (cause: unknown): Asking => {
       parts.failed(cause);
+      return tab.asking;
+    };
+    try {
+      const latest = tab.latest(tab.call);
+      return latest instanceof Promise ? latest.catch(failed) : latest;
+    } catch (cause) {
+      return failed(cause);
     }
+  };
+
+  const settleAll = (tab: Tab): Soon<void> => {
+    try {
+      return settle(tab, recordsOf(tab, parts))?.catch(parts.failed);
+    } catch (cause) {
+      return parts.failed(cause);
+    }
+  };
+
+  const over = (tab: Tab): void => {
+    tab.closing = undefined;
     tabs.delete(tab.call.trace);
     if (tabs.size === 0) whenQuiet?.();
-    tab.closed?.();
+    tab.closed(tab);
   };
 
   return {
-    open(call, options) {
+    open(call, { asking, latest, route, estimate, limits, budgets, isHeld, closed }) {
       const tab: Tab = {
-        ...options,
+        asking,
+        latest,
+        route,
+        estimate,
+        limits,
+        budgets,
+        isHeld,
+        closed,
         call,
         openedAt: parts.now(),
-        tokens: [],
-        isHeld: false,
         isWorking: false,
+        isOver: false,
+        isClosed: false,
         closing: undefined,
-        closed: undefined,
       };
       tabs.set(call.trace, tab);
       return tab;
     },
     of: ({ trace }) => tabs.get(trace),
-    close: (tab) => (tab.closing ??= close(tab)),
+    close(tab) {
+      if (tab.isClosed) return tab.closing;
+      tab.isClosed = true;
+      const settling = settleAll(tab);
+      if (!settling) return over(tab);
+      tab.closing = settling.then(() => over(tab));
+      return tab.closing;
+    },
     async quiet(withinMs) {
       if (tabs.size === 0) return;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -142,18 +198,26 @@ export function createBooks(parts: BooksParts): Books {
   };
 }
 
+const costNothing = ({ costNanos }: UsageRecord): boolean => costNanos === 0n;
+
 /** What was used, counter by counter: tokens in all, money in the period in which it was spent. */
-function takesOf({ asking, tokens }: Tab, records: readonly UsageRecord[], latest: Asking): readonly Take[] {
-  const used = records.reduce((sum, { promptTokens, completionTokens }) => sum + promptTokens + completionTokens, 0);
-  const spent = records
-    .filter(({ costNanos }) => costNanos > 0n)
-    .flatMap(({ at, costNanos }) => budgetsOf(asking, latest, at).map((counter): Take => ({ counter, amount: costNanos })));
-  return [...tokens.map(({ counter }): Take => ({ counter, amount: BigInt(used) })), ...spent];
+function takesOf({ asking, limits }: Tab, records: readonly UsageRecord[], latest: Asking): readonly Take[] {
+  let used = 0;
+  for (const { promptTokens, completionTokens } of records) used += promptTokens + completionTokens;
+  const amount = BigInt(used);
+  const takes: Take[] = [];
+  for (const { counter, of } of limits) if (of === 'tokens') takes.push({ counter, amount });
+  for (const { at, costNanos } of records) {
+    if (costNanos > 0n) for (const counter of budgetsOf(asking, latest, at)) takes.push({ counter, amount: costNanos });
+  }
+  return takes;
 }
 
 /** Those from which it was held, those that were set meanwhile, and those that were taken away; of each one only. */
 function budgetsOf(asking: Asking, latest: Asking, at: number): readonly BudgetCounter[] {
   const held = countedBudgets(asking, at);
+  // mostly nothing has been changed meanwhile
+  if (latest === asking) return held;
   const now = countedBudgets(latest, at);
   return [...held, ...now.filter(({ key }) => !held.some((one) => one.key === key))];
 }
@@ -161,7 +225,9 @@ function budgetsOf(asking: Asking, latest: Asking, at: number): readonly BudgetC
 /** A record for each attempt; for an answer that somebody else's attempts had made, one that cost nothing. */
 function recordsOf(tab: Tab, parts: BooksParts): readonly UsageRecord[] {
   const { attempts, cache } = tab.call.trace;
-  if (attempts.length > 0) return attempts.map((attempt, index) => recordOf(tab, { attempt, number: index + 1 }, parts));
+  const records: UsageRecord[] = [];
+  for (const attempt of attempts) records.push(recordOf(tab, { attempt, number: records.length + 1 }, parts));
+  if (records.length > 0) return records;
   return cache === 'hit' || cache === 'shared' ? [cachedRecord(tab, parts)] : [];
 }
 
@@ -180,12 +246,20 @@ interface Numbered {
 
 function recordOf(tab: Tab, { attempt, number }: Numbered, { now, clock }: BooksParts): UsageRecord {
   const { error, startedAt, firstOutputAt, endedAt = now(), outcome = 'cancelled' } = attempt;
-  const target = targetOf(tab.route, attempt);
-  const { usage, estimated } = chargeOf(attempt, tab.estimate, target ? callsOf(target, tab.call.request) : 1);
+  const { call, route } = tab;
+  const target = targetOf(route, attempt);
+  const { usage, estimated } = chargeOf(attempt, tab.estimate, target ? callsOf(target, call.request) : 1);
   const { nanos, known } = chargedFor(usage, target?.card.pricing);
+  // all of its fields in one literal: this is made for every request
   return {
-    ...commonOf(tab),
-    id: `${tab.call.id}-${number}`,
+    requestId: call.id,
+    keyId: call.principal.keyId,
+    projectId: tab.asking.project?.id ?? call.principal.projectId,
+    endUser: endUserOf(call),
+    modelAsked: route.name,
+    stream: call.request.stream,
+    cache: call.trace.cache,
+    id: `${call.id}-${number}`,
     attempt: number,
     at: Math.floor(clock() - (now() - endedAt)),
     model: attempt.target,
@@ -216,12 +290,19 @@ function recordOf(tab: Tab, { attempt, number }: Numbered, { now, clock }: Books
 const GONE = new GatewayError('cancelled', 'Nobody waits for the answer any more.');
 
 function cachedRecord(tab: Tab, { now, clock }: BooksParts): UsageRecord {
+  const { call, route } = tab;
   return {
-    ...commonOf(tab),
-    id: `${tab.call.id}-1`,
+    requestId: call.id,
+    keyId: call.principal.keyId,
+    projectId: tab.asking.project?.id ?? call.principal.projectId,
+    endUser: endUserOf(call),
+    modelAsked: route.name,
+    stream: call.request.stream,
+    cache: call.trace.cache,
+    id: `${call.id}-1`,
     attempt: 1,
     at: Math.floor(clock()),
-    model: tab.route.targets[0]?.key ?? tab.route.name,
+    model: route.targets[0]?.key ?? route.name,
     provider: undefined,
     promptTokens: 0,
     completionTokens: 0,
@@ -245,26 +326,14 @@ function cachedRecord(tab: Tab, { now, clock }: BooksParts): UsageRecord {
   };
 }
 
-function commonOf({ call, asking, route }: Tab) {
-  const { request, principal, trace } = call;
-  return {
-    requestId: call.id,
-    keyId: principal.keyId,
-    projectId: asking.project?.id ?? principal.projectId,
-    endUser: endUserOf(call),
-    modelAsked: route.name,
-    stream: request.stream,
-    cache: trace.cache,
-  };
-}
-
 /** Who the client says is behind the request. */
 export function endUserOf({ request: { safetyIdentifier, user } }: Call): string | undefined {
   return safetyIdentifier ?? user;
 }
 
 function targetOf({ targets }: Route, { target }: Attempt): Target | undefined {
-  return targets.find(({ key }) => key === target)?.target;
+  for (const one of targets) if (one.key === target) return one.target;
+  return undefined;
 }
 
 /** Whatever a provider says: tokens are whole ones. */

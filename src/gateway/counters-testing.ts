@@ -3,10 +3,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { SLOTS } from './rate-window.ts';
-import type { Counter, CounterStore, Take } from './store-ports.ts';
+import type { Counter, CounterStore, Take, Taken } from './store-ports.ts';
 
 export const START = Date.UTC(2026, 10, 23, 12);
 const HOUR = 3_600_000;
+
+/** A store of which everything is waited for, whether or not it answers at once. */
+export interface WaitedFor extends CounterStore {
+  take(holdId: string, takes: readonly Take[]): Promise<Taken>;
+  settle(holdId: string, actual: readonly Take[], told?: () => void): Promise<void>;
+}
+
+export const waitedFor = (store: CounterStore): WaitedFor => ({
+  ...store,
+  take: async (...all) => store.take(...all),
+  settle: async (...all) => store.settle(...all),
+});
 
 export interface CounterSuite {
   readonly name: string;
@@ -23,10 +35,10 @@ export const budget = (limit: bigint, key = 'k'): Counter => ({ kind: 'budget', 
 export const take = (counter: Counter, amount: bigint | number = 1n): Take => ({ counter, amount: BigInt(amount) });
 
 export function counterSuite({ name, open, runs, skip }: CounterSuite): void {
-  const check = (what: string, body: (store: CounterStore, clock: { now: number }) => Promise<void>): void => {
+  const check = (what: string, body: (store: WaitedFor, clock: { now: number }) => Promise<void>): void => {
     void test(`${name}: ${what}`, { skip }, async () => {
       const clock = { now: START };
-      const store = await open(() => clock.now);
+      const store = waitedFor(await open(() => clock.now));
       try {
         await body(store, clock);
       } finally {

@@ -2,9 +2,10 @@
 import { counterId, refusalOf, stateOf, wantedOf } from './counting.ts';
 import type { BudgetCounter, Reading, Wanted } from './counting.ts';
 import { GatewayError } from '../core/error.ts';
+import type { Soon } from '../core/soon.ts';
 import { add, emptyWindow, expire, giveBack, untilFull, waitFor } from './rate-window.ts';
 import type { RateWindow, WindowEntry } from './rate-window.ts';
-import type { Counter, CounterStore, Refusal, Taken } from './store-ports.ts';
+import type { Counter, CounterState, CounterStore, Refusal, Taken } from './store-ports.ts';
 
 export interface MemoryCounterOptions {
   /** Unix milliseconds. Default: one that never goes back, for rates, and the wall clock, for the ends of periods. */
@@ -40,16 +41,9 @@ interface Held {
   readonly amount: bigint;
   readonly state: State;
   /** Rates: where it is counted. */
-  readonly entry?: WindowEntry;
+  entry: WindowEntry | undefined;
 }
 
-/** What is wanted of a counter, and how that one is. */
-interface Found {
-  readonly one: Wanted;
-  readonly state: State;
-}
-
-const NONE: readonly Promise<void>[] = [];
 const REMEMBER_MS = 30_000;
 /** Unused counters are looked for when there are twice as many as were left the last time, and at least so many. */
 const FEW = 1000;
@@ -87,12 +81,13 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
     seeding.set(id, running);
     return running;
   };
-  const unknown = (wanted: readonly Wanted[]): readonly Promise<void>[] => {
+  /** What has to be read first; undefined where nothing has. */
+  const unknown = (wanted: readonly Wanted[]): readonly Promise<void>[] | undefined => {
     let missing: Promise<void>[] | undefined;
     for (const { id, counter } of wanted) {
       if (counter.kind === 'budget' && !states.has(id)) (missing ??= []).push(known(id, counter));
     }
-    return missing ?? NONE;
+    return missing;
   };
 
   const stateFor = (id: string, counter: Counter): State => {
@@ -115,33 +110,37 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
     if (holds.has(holdId) || isSettled(holdId)) throw new Error(`the hold ${holdId} was taken before`);
     const at = now();
     const onTheWall = wall();
-    const found = wanted.map((one): Found => ({ one, state: stateFor(one.id, one.counter) }));
-    const refusals: Refusal[] = [];
-    for (const { one, state } of found) if (!fits(one, state, at)) refusals.push(refusalOf(one, read(state, at, one), onTheWall));
-    const isTaken = refusals.length === 0;
-    if (isTaken)
-      holds.set(
-        holdId,
-        found.map(({ one, state }) => hold(one, state, at)),
-      );
-    const after = found.map(({ one: { counter }, state }) => stateOf(counter, read(state, at), onTheWall));
-    return isTaken ? { ok: true, holdId, states: after } : { ok: false, refusals, states: after };
+    const held: Held[] = [];
+    let refusals: Refusal[] | undefined;
+    for (const one of wanted) {
+      const state = stateFor(one.id, one.counter);
+      held.push({ id: one.id, amount: one.amount, state, entry: undefined });
+      if (!fits(one, state, at)) (refusals ??= []).push(refusalOf(one, readMisfit(one, state, at), onTheWall));
+    }
+    if (!refusals) {
+      for (const one of held) hold(one, at);
+      holds.set(holdId, held);
+    }
+    const after: CounterState[] = [];
+    for (let index = 0; index < held.length; index += 1) {
+      const { counter } = wanted[index] as Wanted;
+      after.push(stateOf(counter, read((held[index] as Held).state, at), onTheWall));
+    }
+    return refusals ? { ok: false, refusals, states: after } : { ok: true, holdId, states: after };
   };
 
   const settleNow = (holdId: string, used: readonly Wanted[]): void => {
-    if (isSettled(holdId)) return;
-    const at = now();
     const held = holds.get(holdId);
+    if (!held && isSettled(holdId)) return;
+    const at = now();
     holds.delete(holdId);
     settled.add(holdId);
     forgetSettled(at);
-    for (const one of held ?? []) {
-      release(one, used.find(({ id }) => id === one.id)?.amount);
-    }
+    if (held) for (const one of held) release(one, amountOf(one.id, used));
     for (const { id, counter, amount } of used) {
       if (counter.kind === 'budget') charge(states.get(id), amount, at);
       if (counter.kind !== 'rate' || !held) continue;
-      const taken = held.find((one) => one.id === id)?.amount ?? 0n;
+      const taken = amountOf(id, held) ?? 0n;
       if (amount > taken) count(stateFor(id, counter), amount - taken, at);
     }
   };
@@ -152,24 +151,32 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
     turnedAt = at;
   };
 
+  const takeWhenRead = async (holdId: string, wanted: readonly Wanted[], first: readonly Promise<void>[]): Promise<Taken> => {
+    for (let missing: typeof first | undefined = first; missing; missing = unknown(wanted)) await Promise.all(missing);
+    return takeNow(holdId, wanted);
+  };
+
   return {
-    async take(holdId, takes) {
+    take(holdId, takes): Soon<Taken> {
       const wanted = wantedOf(takes);
       forgetUnused();
-      for (let missing = unknown(wanted); missing.length > 0; missing = unknown(wanted)) await Promise.all(missing);
-      return takeNow(holdId, wanted);
+      const missing = unknown(wanted);
+      return missing ? takeWhenRead(holdId, wanted, missing) : takeNow(holdId, wanted);
     },
-    async settle(holdId, actual, told) {
+    settle(holdId, actual, told): Soon<void> {
       const used = wantedOf(actual);
       const missing = unknown(used);
       // what cannot be read now is read later, from records that have this one
-      if (missing.length > 0) await Promise.allSettled(missing);
+      if (missing)
+        return Promise.allSettled(missing)
+          .then(() => settleNow(holdId, used))
+          .then(told);
       settleNow(holdId, used);
       told?.();
     },
     async states(counters) {
       const wanted = counters.map((counter) => ({ id: counterId(counter), counter, amount: 0n, ahead: 0n }));
-      await Promise.all(unknown(wanted));
+      await Promise.all(unknown(wanted) ?? []);
       const at = now();
       return wanted.map(({ id, counter }) => stateOf(counter, read(states.get(id) ?? freshState(counter), at), wall()));
     },
@@ -200,12 +207,16 @@ function fits({ counter, amount }: Wanted, state: State, at: number): boolean {
   return state.window.sum + Number(amount) <= Number(counter.limit);
 }
 
-function hold({ id, amount }: Wanted, state: State, at: number): Held {
+function hold(one: Held, at: number): void {
+  const { state, amount } = one;
   if (state.kind === 'budget') state.held += amount;
-  if (state.kind === 'concurrent') state.held += Number(amount);
-  if (state.kind !== 'rate') return { id, amount, state };
-  const entry = count(state, amount, at);
-  return entry ? { id, amount, state, entry } : { id, amount, state };
+  else if (state.kind === 'concurrent') state.held += Number(amount);
+  else one.entry = count(state, amount, at);
+}
+
+function amountOf(id: string, all: readonly { readonly id: string; readonly amount: bigint }[]): bigint | undefined {
+  for (const one of all) if (one.id === id) return one.amount;
+  return undefined;
 }
 
 function count(state: State, amount: bigint, at: number): WindowEntry | undefined {
@@ -228,17 +239,23 @@ function charge(state: State | undefined, amount: bigint, at: number): void {
   state.usedAt = at;
 }
 
-/** With the wait of what does not fit, where it is given. */
-function read(state: State, at: number, misfit?: Wanted): Reading {
+function read(state: State, at: number): Reading {
   if (state.kind !== 'rate') return state;
   const { window, windowMs } = state;
   expire(window, windowMs, at);
-  const excess = misfit ? window.sum + Number(misfit.amount) - Number(misfit.counter.limit) : 0;
-  const waitMs = misfit ? waitFor(window, excess, { windowMs, now: at }) : 0;
-  const reading = { kind: 'rate', sum: window.sum, resetMs: untilFull(window, windowMs, at), waitMs } as const;
-  if (!misfit || misfit.ahead === 0n) return reading;
-  const all = excess + Number(misfit.ahead);
-  return { ...reading, turnMs: all > window.sum ? Infinity : waitFor(window, all, { windowMs, now: at }) };
+  return { kind: 'rate', sum: window.sum, resetMs: untilFull(window, windowMs, at), waitMs: 0 };
+}
+
+/** With the wait of what does not fit. */
+function readMisfit({ amount, ahead, counter }: Wanted, state: State, at: number): Reading {
+  const reading = read(state, at);
+  if (state.kind !== 'rate' || reading.kind !== 'rate') return reading;
+  const { window, windowMs } = state;
+  const excess = window.sum + Number(amount) - Number(counter.limit);
+  const waited = { ...reading, waitMs: waitFor(window, excess, { windowMs, now: at }) };
+  if (ahead === 0n) return waited;
+  const all = excess + Number(ahead);
+  return { ...waited, turnMs: all > window.sum ? Infinity : waitFor(window, all, { windowMs, now: at }) };
 }
 
 /** `canRead`: what was spent can be read again. */

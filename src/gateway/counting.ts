@@ -46,7 +46,7 @@ export function wantedOf(takes: readonly Take[]): readonly Wanted[] {
     const most = counter.kind === 'budget' ? MOST_MONEY : MOST_COUNTED;
     const amount = asked < most ? asked : most;
     const id = counterId(counter);
-    const index = wanted.findIndex((one) => one.id === id);
+    const index = indexOf(id, wanted);
     const before = wanted[index];
     if (before === undefined) wanted.push({ id, counter, amount, ahead });
     else {
@@ -55,6 +55,11 @@ export function wantedOf(takes: readonly Take[]): readonly Wanted[] {
     }
   }
   return wanted;
+}
+
+function indexOf(id: string, wanted: readonly Wanted[]): number {
+  for (let index = 0; index < wanted.length; index += 1) if (wanted[index]?.id === id) return index;
+  return -1;
 }
 
 /** What is known of a counter at a moment. */
@@ -67,7 +72,7 @@ export function stateOf(counter: Counter, reading: Reading, wall: number): Count
   const remaining = remainingOf(counter, reading);
   if (reading.kind === 'rate') return { counter, remaining, resetMs: reading.resetMs };
   if (reading.kind === 'concurrent') return { counter, remaining, resetMs: 0 };
-  return { counter, remaining, held: reading.held, resetMs: reading.spent + reading.held === 0n ? 0 : untilReset(counter, wall) };
+  return { counter, remaining, held: reading.held, resetMs: reading.spent === 0n && reading.held === 0n ? 0 : untilReset(counter, wall) };
 }
 
 /** Why an amount does not fit, which it is known not to, and when it may. */
@@ -88,7 +93,8 @@ export function refusalOf({ counter, amount }: Wanted, reading: Reading, wall: n
 
 function remainingOf(counter: Counter, reading: Reading): bigint {
   if (reading.kind === 'budget') return BigInt(counter.limit) - reading.spent - reading.held;
-  return BigInt(counter.limit) - BigInt(reading.kind === 'rate' ? reading.sum : reading.held);
+  const left = Number(counter.limit) - (reading.kind === 'rate' ? reading.sum : reading.held);
+  return BigInt(left);
 }
 
 function untilReset(counter: Counter, wall: number): number {

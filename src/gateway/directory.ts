@@ -4,6 +4,7 @@
  * changes holds here within a second; and at once where somebody says that there is a change.
  */
 import { GatewayError } from '../core/error.ts';
+import type { Soon } from '../core/soon.ts';
 import type { EndUser, Limits, Project, VirtualKey } from './accounts.ts';
 import type { AccountStore } from './store-ports.ts';
 
@@ -15,9 +16,6 @@ export interface Account {
   /** What was found by its hash: the key itself, or what it was before it was rotated, which has an end of its own. */
   readonly presented: VirtualKey;
 }
-
-/** There already, as nearly always, or as soon as the store has answered. */
-export type Soon<T> = T | Promise<T>;
 
 /** What is asked for rejects with a `GatewayError` of kind `overloaded` where the store is away for too long. */
 export interface Directory {

@@ -2,28 +2,29 @@
  * Limits and budgets: before its first attempt a request takes from all counters that apply to it, in one step, what it may
  * use at most; when it is over it keeps what it used, and the rest is given back.
  */
-import type { Call, CallTrace, Layer } from '../core/call.ts';
+import type { Call, Layer, Reply } from '../core/call.ts';
 import type { ChatRequest } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
-import type { Limits } from './accounts.ts';
-import { applyingBudgets, applyingLimits } from './applying.ts';
+import type { Soon } from '../core/soon.ts';
+import type { EndUser, Limits } from './accounts.ts';
+import { applyingBudgets, applyingLimits, asksAs } from './applying.ts';
 import type { Applying, Asking, BudgetCounter } from './applying.ts';
 import { endUserOf } from './books.ts';
 import type { Books, Tab } from './books.ts';
 import { likelyTokens } from './charge.ts';
 import { counterId } from './counting.ts';
-import type { Directory } from './directory.ts';
+import type { Account, Directory } from './directory.ts';
 import { withDefaults } from './end-user-defaults.ts';
 import type { Line } from './line.ts';
 import { matcher } from './model-names.ts';
 import { estimatePrompt } from './money.ts';
 import { beforeEnd } from './over.ts';
 import type { Route } from './route.ts';
-import type { CounterState, CounterStore, Refusal, Take } from './store-ports.ts';
+import type { CounterStore, Refusal, Take, Taken } from './store-ports.ts';
 import { createTurns } from './turns.ts';
 import type { Turns } from './turns.ts';
 import { budgetReached, limitReached, tightest, worstOf } from './too-much.ts';
-import { worstCaseOf } from './worst-case.ts';
+import { fittingTokens, worstCaseOf, worstCostOf } from './worst-case.ts';
 import type { WorstCase } from './worst-case.ts';
 
 export interface LimitSettings {
@@ -41,7 +42,7 @@ export interface LimitedParts {
   readonly counters: Pick<CounterStore, 'take'>;
   readonly directory: Pick<Directory, 'byKeyId' | 'project' | 'endUser' | 'modelLimits'>;
   readonly books: Books;
-  readonly routeOf: (call: Call) => Promise<Route>;
+  readonly routeOf: (call: Call) => Soon<Route>;
   readonly settings: LimitSettings;
   /** For those who wait for money that others hold. */
   readonly line: Line;
@@ -54,7 +55,7 @@ export interface LimitedParts {
 /** A limited answer has at least so many tokens; some providers take no lower limit. */
 const LEAST_ANSWER = 16;
 /** An answer whose length nobody knows takes at most this part of what a limit has in all. */
-const PART_OF_LIMIT = 10n;
+const PART_OF_LIMIT = 10;
 /** A budget of which less than this part is spent is as good as new. */
 const SMALL_CHANGE = 10n;
 /** Money that other processes give back is looked for so often. */
@@ -62,71 +63,92 @@ const LOOK_AGAIN_MS = 250;
 /** Takes that may fail because others were faster. */
 const MOST_ROUNDS = 1000;
 
-/** Throws a GatewayError where a limit is reached, a budget used up, or the end user blocked. */
+/** Rejects with a GatewayError where a limit is reached, a budget used up, or the end user blocked. */
 export function limited(parts: LimitedParts): Layer {
-  const { books, directory, routeOf, settings } = parts;
-  const turns = createTurns({ now: parts.clock, random: parts.random ?? Math.random });
+  const { books, directory, routeOf, settings, line } = parts;
+  const holding: Holding = { ...parts, turns: createTurns({ now: parts.clock, random: parts.random ?? Math.random }) };
+  const latest = (call: Call): Soon<Asking> => askingOf(call, directory);
+  const closed = ({ budgets }: Tab): void => {
+    if (line.waiting() > 0) for (const { counter } of budgets) line.freed(counterId(counter));
+  };
   return (next) => async (call) => {
-    const asking = await askingOf(call, directory);
+    // waited for only where it is not there: each wait costs as much as all that is counted
+    const found = askingOf(call, directory);
+    const asking = found instanceof Promise ? await found : found;
     refuseBlocked(call, asking);
-    const route = await routeOf(call);
+    const routing = routeOf(call);
+    const route = routing instanceof Promise ? await routing : routing;
     refuseModel(route, asking);
-    const models = await directory.modelLimits();
+    const asked = directory.modelLimits();
+    const models = asked instanceof Promise ? await asked : asked;
     const prompt = estimatePrompt(call.request);
     const worst = worstCaseOf({ route, request: call.request, prompt });
+    const at = parts.clock();
     const limits = applyingLimits(asking, limitsOfModels(route, models));
-    const budgets = applyingBudgets(asking, parts.clock());
+    const budgets = applyingBudgets(asking, at);
     const wanted = wantedTokens(worst, settings);
     const isHeld = limits.length + budgets.length > 0;
-    const tokens = isHeld ? await hold({ call, worst, limits, budgets, settings, turns }, parts, wanted) : wanted;
+    const held = isHeld ? hold({ call, worst, limits, budgets, at }, holding, wanted) : wanted;
+    const tokens = held instanceof Promise ? await held : held;
 
     const { possible, named, choices } = worst;
     const isGuess = named === undefined && possible === undefined;
     const isLowered = tokens < wanted || (isGuess && budgets.length > 0);
     const completionTokens = isLowered || named !== undefined ? tokens * choices : undefined;
-    const tab = books.open(call, {
-      asking,
-      latest: () => askingOf(call, directory),
-      route,
-      estimate: { promptTokens: likelyTokens(prompt), completionTokens },
-    });
-    tab.isHeld = isHeld;
-    tab.tokens.push(...limits.filter(({ of }) => of === 'tokens'));
-    if (budgets.length > 0) tab.closed = () => budgets.forEach(({ counter }) => parts.line.freed(counterId(counter)));
+    const estimate = { promptTokens: likelyTokens(prompt), completionTokens };
+    const tab = books.open(call, { asking, latest, route, estimate, limits, budgets, isHeld, closed });
     if (isLowered) call.trace.maxTokens = tokens;
-    return answer(isLowered ? { ...call, request: withLimit(call.request, tokens) } : call, { tab, books, next });
+    try {
+      const reply = await next(isLowered ? { ...call, request: withLimit(call.request, tokens) } : call);
+      // it is closed by what makes attempts, and here only where nothing of the kind was needed
+      return tab.isWorking ? reply : await closedBefore(reply, tab, books);
+    } catch (cause) {
+      const closing = closeIdle(tab, books);
+      if (closing) await closing;
+      throw cause;
+    }
   };
 }
 
-interface Answering {
-  readonly tab: Tab;
-  readonly books: Books;
-  readonly next: Parameters<Layer>[0];
+function closedBefore(reply: Reply, tab: Tab, books: Books): Soon<Reply> {
+  return beforeEnd(reply, tab.call.signal, () => closeIdle(tab, books));
 }
 
-/** The tab is closed by what makes attempts, and here only where nothing of the kind was needed. */
-async function answer(call: Call, { tab, books, next }: Answering) {
-  const over = async (): Promise<void> => {
-    if (!tab.isWorking) await books.close(tab);
-  };
-  try {
-    const reply = await next(call);
-    return tab.isWorking ? reply : await beforeEnd(reply, call.signal, over);
-  } catch (cause) {
-    await over();
-    throw cause;
-  }
+function closeIdle(tab: Tab, books: Books): Soon<void> {
+  return tab.isWorking ? undefined : books.close(tab);
 }
 
-/** What is said of the key, its project and the end user. Rejects where that cannot be looked up. */
-export async function askingOf(call: Call, directory: Pick<Directory, 'byKeyId' | 'project' | 'endUser'>): Promise<Asking> {
+/** What is said of the key, its project and the end user. Fails where that cannot be looked up. */
+export function askingOf(call: Call, directory: Pick<Directory, 'byKeyId' | 'project' | 'endUser'>): Soon<Asking> {
   const { keyId, projectId } = call.principal;
-  const account = keyId === undefined ? undefined : await directory.byKeyId(keyId);
-  const project = account?.project ?? (projectId === undefined ? undefined : await directory.project(projectId));
+  const account = keyId === undefined ? undefined : directory.byKeyId(keyId);
+  if (account instanceof Promise) return account.then((found) => askingAs(call, directory, { account: found, projectId }));
+  return askingAs(call, directory, { account, projectId });
+}
+
+interface Owner {
+  readonly account: Account | undefined;
+  readonly projectId: string | undefined;
+}
+
+function askingAs(call: Call, directory: Pick<Directory, 'project' | 'endUser'>, { account, projectId }: Owner): Soon<Asking> {
+  if (account) return withEndUser(call, directory, asksAs(account.key, account.project));
+  const project = projectId === undefined ? undefined : directory.project(projectId);
+  if (project instanceof Promise) return project.then((found) => withEndUser(call, directory, asksAs(undefined, found)));
+  return withEndUser(call, directory, asksAs(undefined, project));
+}
+
+function withEndUser(call: Call, directory: Pick<Directory, 'endUser'>, asking: Asking): Soon<Asking> {
+  const { project } = asking;
   const user = endUserOf(call);
-  if (user === undefined || !project) return { key: account?.key, project, endUser: undefined };
-  const endUser = withDefaults(await directory.endUser(project.id, user), project, user);
-  return { key: account?.key, project, endUser };
+  if (user === undefined || !project) return asking;
+  const own = directory.endUser(project.id, user);
+  if (own instanceof Promise) return own.then((found) => behind(asking, withDefaults(found, project, user)));
+  return behind(asking, withDefaults(own, project, user));
+}
+
+function behind(asking: Asking, endUser: EndUser | undefined): Asking {
+  return endUser ? { ...asking, endUser } : asking;
 }
 
 function refuseBlocked({ request }: Call, { endUser }: Asking): void {
@@ -147,8 +169,9 @@ function refuseModel({ name, targets }: Route, { endUser }: Asking): void {
 
 /** Under the name that was asked for, and under that of the model which is asked first. */
 function limitsOfModels({ name, targets: [first] }: Route, all: ReadonlyMap<string, Limits>): ReadonlyMap<string, Limits> {
+  if (all.size === 0) return all;
   const names = new Set([name, ...(first ? [first.target.card.id, first.key] : [])]);
-  return all.size === 0 ? all : new Map([...all].filter(([model]) => names.has(model)));
+  return new Map([...all].filter(([model]) => names.has(model)));
 }
 
 function wantedTokens({ named, possible }: WorstCase, { answerTokens }: LimitSettings): number {
@@ -156,40 +179,70 @@ function wantedTokens({ named, possible }: WorstCase, { answerTokens }: LimitSet
   return possible ?? answerTokens;
 }
 
+/** What requests are held with. */
+interface Holding extends Pick<LimitedParts, 'counters' | 'settings' | 'line' | 'clock'> {
+  readonly turns: Turns;
+}
+
 interface Plan {
   readonly call: Call;
   readonly worst: WorstCase;
   readonly limits: readonly Applying[];
   readonly budgets: readonly Applying<BudgetCounter>[];
-  readonly settings: LimitSettings;
-  readonly turns: Turns;
+  /** Unix milliseconds. */
+  readonly at: number;
 }
 
 /** Takes all, with tokens enough for each choice to have so many of them; how many that are in the end. */
-async function hold(plan: Plan, { counters, line, clock }: LimitedParts, wanted: number): Promise<number> {
-  const { call, limits, budgets, settings, turns } = plan;
+function hold(plan: Plan, holding: Holding, wanted: number): Soon<number> {
+  const taken = takeAll(plan, holding, wanted);
+  if (taken instanceof Promise) return taken.then((first) => (noted(plan, first).ok ? wanted : insist(plan, holding, { wanted, first })));
+  return noted(plan, taken).ok ? wanted : insist(plan, holding, { wanted, first: taken });
+}
+
+function takeAll(plan: Plan, { counters, settings, turns }: Holding, tokens: number): Soon<Taken> {
+  return counters.take(plan.call.id, turns.behind(takesOf(plan, settings, tokens)));
+}
+
+function noted({ call, limits }: Plan, taken: Taken): Taken {
+  const found = tightest(taken.states, limits);
+  if (found) call.trace.limits = found;
+  return taken;
+}
+
+interface Refused {
+  readonly wanted: number;
+  /** What came of the first try. */
+  readonly first: Taken;
+}
+
+/** Tries again with less, or when others have given back what is missing. */
+async function insist(plan: Plan, holding: Holding, { wanted, first }: Refused): Promise<number> {
+  const { call, budgets, at } = plan;
+  const { line, settings, clock } = holding;
   const keys = budgets.map(({ counter }) => counterId(counter));
-  const deadline = clock() + settings.maxWaitMs;
+  const deadline = at + settings.maxWaitMs;
   let tokens = wanted;
+  let taken = first;
   let waited = false;
   try {
     for (let round = 1; ; round++) {
-      const taken = await counters.take(call.id, turns.behind(takesOf(plan, tokens)));
-      noteLimits(call.trace, taken.states, limits);
       if (taken.ok) return tokens;
       const { refusals } = taken;
-      const lower = round < MOST_ROUNDS ? lowered(plan, refusals, tokens) : undefined;
+      const lower = round < MOST_ROUNDS ? lowered(plan, settings, { refusals, tokens }) : undefined;
       const waitMs = Math.min(deadline - clock(), LOOK_AGAIN_MS);
       const mayWait = waitMs > 0 && round < MOST_ROUNDS && line.waiting() < settings.mostWaiting && refusals.every(isContended);
       if (lower && (lower.isEnough || !mayWait)) {
         tokens = lower.tokens;
-        continue;
+      } else if (mayWait) {
+        waited = true;
+        // what others give back may make room for the whole of it
+        tokens = wanted;
+        await line.wait(keys, waitMs, call.signal);
+      } else {
+        throw refusalOf(plan, holding, { refusals, tokens });
       }
-      if (!mayWait) throw refusalOf(plan, refusals, { tokens, now: clock() });
-      waited = true;
-      // what others give back may make room for the whole of it
-      tokens = wanted;
-      await line.wait(keys, waitMs, call.signal);
+      taken = noted(plan, await takeAll(plan, holding, tokens));
     }
   } finally {
     // the next one in line looks whether there is room for it as well
@@ -197,33 +250,37 @@ async function hold(plan: Plan, { counters, line, clock }: LimitedParts, wanted:
   }
 }
 
-function takesOf({ worst, limits, budgets, settings }: Plan, tokens: number): readonly Take[] {
-  const cost = budgets.length > 0 ? worst.costOf(tokens) : 0n;
-  return [
-    ...limits.map(({ counter, of }): Take => {
-      const limit = BigInt(counter.limit);
-      return { counter, amount: of === 'tokens' ? tokensHeld(worst, settings, limit) : 1n };
-    }),
-    ...budgets.map(({ counter }): Take => ({ counter, amount: cost })),
-  ];
+function takesOf({ worst, limits, budgets }: Plan, { answerTokens }: LimitSettings, tokens: number): readonly Take[] {
+  const takes: Take[] = [];
+  for (const { counter, of } of limits) {
+    takes.push({ counter, amount: of === 'tokens' ? BigInt(tokensHeld(worst, answerTokens, Number(counter.limit))) : 1n });
+  }
+  if (budgets.length === 0) return takes;
+  const amount = worstCostOf(worst, tokens);
+  for (const { counter } of budgets) takes.push({ counter, amount });
+  return takes;
 }
 
 /**
  * Of a limit on tokens: the prompt, and what the answer may have. An answer never asks for more than there is in all, so that it
  * is let in by an unused limit; a prompt that is larger than the limit is not.
  */
-function tokensHeld({ promptTokens, named, possible, choices }: WorstCase, { answerTokens }: LimitSettings, limit: bigint): bigint {
-  const prompt = BigInt(promptTokens);
-  if (prompt > limit) return prompt;
-  const most = BigInt(Math.min(named ?? answerTokens, possible ?? Infinity)) * BigInt(choices);
-  const bound = named === undefined ? limit / PART_OF_LIMIT : limit;
-  const answer = most < bound ? most : bound;
-  return prompt + answer < limit ? prompt + answer : limit;
+function tokensHeld({ promptTokens, named, possible, choices }: WorstCase, answerTokens: number, limit: number): number {
+  if (promptTokens > limit) return promptTokens;
+  const most = Math.min(named ?? answerTokens, possible ?? Infinity) * choices;
+  const bound = named === undefined ? Math.floor(limit / PART_OF_LIMIT) : limit;
+  return Math.min(promptTokens + Math.min(most, bound), limit);
 }
 
 /** It would fit if others, who are still at work, used nothing of what they hold. */
 function isContended({ counter, retryAfterMs, remaining, held = 0n }: Refusal): boolean {
   return counter.kind === 'budget' && retryAfterMs !== undefined && held > 0n && remaining + held > 0n;
+}
+
+interface Misfits {
+  readonly refusals: readonly Refusal[];
+  /** For which it was tried. */
+  readonly tokens: number;
 }
 
 interface Lowered {
@@ -233,9 +290,9 @@ interface Lowered {
 }
 
 /** A length that fits into what the budgets have left; undefined where none does, or it is not to be lowered. */
-function lowered({ worst, settings }: Plan, refusals: readonly Refusal[], tokens: number): Lowered | undefined {
+function lowered({ worst }: Plan, settings: LimitSettings, { refusals, tokens }: Misfits): Lowered | undefined {
   if (!refusals.every(({ counter }) => counter.kind === 'budget')) return undefined;
-  const fits = worst.fitting(leastOf(refusals), tokens - 1);
+  const fits = fittingTokens(worst, leastOf(refusals), tokens - 1);
   const { named } = worst;
   const enough = Math.min(settings.answerTokens, tokens);
   // what the client did not ask for it is not refused for
@@ -255,26 +312,16 @@ function leastOf(refusals: readonly Refusal[]): bigint {
   return refusals.reduce((least, { remaining }) => (remaining < least ? remaining : least), refusals[0]?.remaining ?? 0n);
 }
 
-function refusalOf(
-  plan: Plan,
-  refusals: readonly Refusal[],
-  { tokens, now }: { readonly tokens: number; readonly now: number },
-): GatewayError {
-  const { limits, budgets, worst, turns } = plan;
-  const takes = takesOf(plan, tokens);
+function refusalOf(plan: Plan, { settings, turns, clock }: Holding, { refusals, tokens }: Misfits): GatewayError {
+  const { limits, budgets, worst } = plan;
+  const takes = takesOf(plan, settings, tokens);
   const refusal = worstOf(turns.told(refusals, takes));
   const id = refusal && counterId(refusal.counter);
   const of = [...limits, ...budgets].find(({ counter }) => counterId(counter) === id);
   const amount = takes.find(({ counter }) => counterId(counter) === id)?.amount ?? 0n;
   if (!refusal || !of) throw new Error('a refusal without a reason');
   if (of.of !== 'money') return limitReached({ refusal, of, amount });
-  return budgetReached({ refusal, of, amount, fits: worst.fitting(leastOf(refusals), tokens) }, now);
-}
-
-function noteLimits(trace: CallTrace, states: readonly CounterState[], limits: readonly Applying[]): void {
-  const requests = tightest(states, limits, 'requests');
-  const tokens = tightest(states, limits, 'tokens');
-  if (requests || tokens) trace.limits = { ...(requests ? { requests } : {}), ...(tokens ? { tokens } : {}) };
+  return budgetReached({ refusal, of, amount, fits: fittingTokens(worst, leastOf(refusals), tokens) }, clock());
 }
 
 /** In the client's own spelling, so that nobody takes it for the same request as before. */

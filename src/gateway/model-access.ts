@@ -1,9 +1,10 @@
 /** Which models a key may use: those that its own patterns, its project's and its end user's allow, by the names the administrator knows them by. */
 import type { Call, Layer, ModelCard, Principal } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
+import type { Soon } from '../core/soon.ts';
 import type { EndUser, Project } from './accounts.ts';
 import { endUserOf } from './books.ts';
-import type { Account, Directory, Soon } from './directory.ts';
+import type { Account, Directory } from './directory.ts';
 import { matcher } from './model-names.ts';
 import type { Route } from './route.ts';
 import { modelNotFound } from './router.ts';

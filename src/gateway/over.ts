@@ -2,24 +2,23 @@
 import type { Reply } from '../core/call.ts';
 import { isOver } from '../core/event.ts';
 import type { Batch } from '../core/event.ts';
+import type { Soon } from '../core/soon.ts';
 
 /**
  * The same reply. `over` is called when it is complete or broken off, has been left, or its signal has fired. What ends
- * it (its last batch, its failure, a whole answer) is passed on when `over` has resolved. It may be called more than once.
+ * it (its last batch, its failure, a whole answer) is passed on when `over` is done. It may be called more than once.
  */
-export async function beforeEnd(reply: Reply, signal: AbortSignal, over: () => Promise<void>): Promise<Reply> {
-  if (reply.kind === 'full') {
-    await over();
-    return reply;
-  }
-  return { ...reply, batches: watched(reply.batches, signal, over) };
+export function beforeEnd(reply: Reply, signal: AbortSignal, over: () => Soon<void>): Soon<Reply> {
+  if (reply.kind !== 'full') return { ...reply, batches: watched(reply.batches, signal, over) };
+  const ending = over();
+  return ending ? ending.then(() => reply) : reply;
 }
 
-function watched(batches: AsyncIterable<Batch>, signal: AbortSignal, over: () => Promise<void>): AsyncIterable<Batch> {
+function watched(batches: AsyncIterable<Batch>, signal: AbortSignal, over: () => Soon<void>): AsyncIterable<Batch> {
   const gone = (): void => void over();
   if (signal.aborted) gone();
   else signal.addEventListener('abort', gone, { once: true });
-  const end = (): Promise<void> => {
+  const end = (): Soon<void> => {
     signal.removeEventListener('abort', gone);
     return over();
   };

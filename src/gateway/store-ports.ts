@@ -1,4 +1,5 @@
 /** What the gateway keeps, and how it asks for it. SQLite and Postgres stand behind these, memory and Redis behind the counters. */
+import type { Soon } from '../core/soon.ts';
 import type { AuditEntry, EndUser, ModelLimits, Outcome, Project, StoredCompletion, UsageRecord, VirtualKey } from './accounts.ts';
 
 /** A page of a list: newest first, `next` for the one after it. */
@@ -162,19 +163,19 @@ export type Taken =
 export interface CounterStore {
   /**
    * Takes from all counters, or from none; held until it is settled, or until the lease of this process ends. An amount of
-   * 0 always fits. Rejects where a `holdId` is used again (use one for each attempt), with a `GatewayError` of kind
+   * 0 always fits. Fails where a `holdId` is used again (use one for each attempt), with a `GatewayError` of kind
    * `overloaded` where the counters cannot be reached.
    */
-  take(holdId: string, takes: readonly Take[]): Promise<Taken>;
+  take(holdId: string, takes: readonly Take[]): Soon<Taken>;
   /**
    * Replaces what was held by what was used, counter by counter. A budget that is not named was not spent from; a rate
    * that is not named keeps what was taken; `concurrent` is given back in any case; a budget that is named and was not
    * held (its period began meanwhile) is charged. What was used beyond what was held is charged all the same.
    * Once: settling a hold again does nothing; one that is not known any more charges the budgets. Write the usage record
-   * after this has resolved, not before: a budget that is read from the records meanwhile would have it twice.
-   * Does not reject because counters are away: then they are told later. `told` is called, once, when they have it.
+   * when this is done, not before: a budget that is read from the records meanwhile would have it twice.
+   * Does not fail because counters are away: then they are told later. `told` is called, once, when they have it.
    */
-  settle(holdId: string, actual: readonly Take[], told?: () => void): Promise<void>;
+  settle(holdId: string, actual: readonly Take[], told?: () => void): Soon<void>;
   states(counters: readonly Counter[]): Promise<readonly CounterState[]>;
   /**
    * What the records say was spent, for a budget counter that is not known yet; called by `take` where it needs it, and not

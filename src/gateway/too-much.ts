@@ -1,5 +1,5 @@
 /** Refusals of what is too much, in the contract's words: which limit it was, how much it is, what is left, when to come again. */
-import type { LimitState } from '../core/call.ts';
+import type { CallTrace, LimitState } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Applying } from './applying.ts';
 import { shown } from './attempt.ts';
@@ -77,27 +77,34 @@ export function budgetReached({ refusal, of, amount, fits }: Misfit, now: number
   return new GatewayError('insufficient_quota', `${budget}: ${used}, ${dollars(left)} is left, and ${cost}.${advice}${again}`);
 }
 
-/** The very same object where it was counted in this process. */
-function stateOf(counter: Counter, states: readonly CounterState[]): CounterState | undefined {
-  const same = states.find((state) => state.counter === counter);
-  if (same) return same;
+/** The very same object where it was counted in this process, and mostly at the same place as its counter. */
+function stateOf(counter: Counter, states: readonly CounterState[], at: number): CounterState | undefined {
+  const there = states[at];
+  if (there?.counter === counter) return there;
   const id = counterId(counter);
   return states.find((state) => counterId(state.counter) === id);
 }
 
-/** The tightest limit of a kind, for the client's own pace; undefined where none applies. */
-export function tightest(
-  states: readonly CounterState[],
-  applying: readonly Applying[],
-  kind: 'requests' | 'tokens',
-): LimitState | undefined {
-  let found: CounterState | undefined;
-  for (const one of applying) {
-    if (one.of !== kind) continue;
-    const state = stateOf(one.counter, states);
-    if (state && (!found || state.remaining < found.remaining)) found = state;
+/** The tightest limits of requests and of tokens, for the client's own pace; undefined where none applies. */
+export function tightest(states: readonly CounterState[], applying: readonly Applying[]): CallTrace['limits'] {
+  let requests: CounterState | undefined;
+  let tokens: CounterState | undefined;
+  for (let at = 0; at < applying.length; at += 1) {
+    const { of, counter } = applying[at] as Applying;
+    if (of !== 'requests' && of !== 'tokens') continue;
+    const state = stateOf(counter, states, at);
+    if (!state) continue;
+    if (of === 'requests') requests = tighter(requests, state);
+    else tokens = tighter(tokens, state);
   }
-  if (!found) return undefined;
-  const { counter, remaining, resetMs } = found;
+  if (!requests) return tokens && { tokens: limitState(tokens) };
+  return tokens ? { requests: limitState(requests), tokens: limitState(tokens) } : { requests: limitState(requests) };
+}
+
+function tighter(before: CounterState | undefined, state: CounterState): CounterState {
+  return before && before.remaining <= state.remaining ? before : state;
+}
+
+function limitState({ counter, remaining, resetMs }: CounterState): LimitState {
   return { limit: Number(counter.limit), remaining: Number(atLeastNothing(remaining)), resetMs };
 }

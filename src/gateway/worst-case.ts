@@ -8,7 +8,13 @@ import { withinWindow } from './prompt-estimate.ts';
 import type { PromptEstimate } from './prompt-estimate.ts';
 import type { Route } from './route.ts';
 
-export interface WorstCase {
+interface Asked {
+  readonly route: Route;
+  readonly request: ChatRequest;
+  readonly prompt: PromptEstimate;
+}
+
+export interface WorstCase extends Asked {
   /** What the prompt probably has, as often as it is sent for one answer; the cost is that of the most it may have. */
   readonly promptTokens: number;
   /** Tokens of each choice that the client allows; undefined where it does not say. */
@@ -16,55 +22,57 @@ export interface WorstCase {
   /** What the models behind the route can say at most; undefined where that is not known of one of them. */
   readonly possible: number | undefined;
   readonly choices: number;
-  /** In nano-dollars, where each choice has so many tokens at most. */
-  costOf(tokens: number): bigint;
-  /** The most tokens of each choice, up to `most`, that cost no more than this; 0 where none do. */
-  fitting(nanos: bigint, most: number): number;
 }
 
-interface Asked {
-  readonly route: Route;
-  readonly request: ChatRequest;
-  readonly prompt: PromptEstimate;
-}
-
-/** Targets without a price cost nothing here. */
 export function worstCaseOf({ route, request, prompt }: Asked): WorstCase {
-  const { n, maxTokens } = request;
-  const { whole, continued } = answersBilled(route, request);
-  const dearest = (estimate: PromptEstimate, completionTokens: number): bigint => {
-    let most = 0n;
-    for (const { target } of route.targets) {
-      const { contextWindow, pricing } = target.card;
-      const calls = callsOf(target, request);
-      const each = worstCase(withinWindow(estimate, contextWindow), Math.ceil(completionTokens / calls), pricing) ?? 0n;
-      const cost = each * BigInt(calls);
-      if (cost > most) most = cost;
-    }
-    return most;
-  };
-  const costOf = (tokens: number): bigint => {
-    const said = tokens * n;
-    const once = dearest(prompt, said) * BigInt(whole);
-    // who goes on reads what was said so far as well
-    return continued ? once + dearest({ ...prompt, tokens: prompt.tokens + said }, said) : once;
-  };
+  let calls = 1;
+  for (const { target } of route.targets) calls = Math.max(calls, callsOf(target, request));
   return {
-    promptTokens: likelyTokens(prompt) * Math.max(1, ...route.targets.map(({ target }) => callsOf(target, request))),
-    named: maxTokens,
+    route,
+    request,
+    prompt,
+    promptTokens: likelyTokens(prompt) * calls,
+    named: request.maxTokens,
     possible: possibleTokens(route),
-    choices: n,
-    costOf,
-    fitting(nanos, most) {
-      let [low, high] = [0, Math.max(0, most)];
-      while (low < high) {
-        const middle = Math.ceil((low + high) / 2);
-        if (costOf(middle) <= nanos) low = middle;
-        else high = middle - 1;
-      }
-      return low;
-    },
+    choices: request.n,
   };
+}
+
+/** In nano-dollars, where each choice has so many tokens at most. Targets without a price cost nothing here. */
+export function worstCostOf(worst: WorstCase, tokens: number): bigint {
+  const { route, request, prompt, choices } = worst;
+  const said = tokens * choices;
+  const once = dearest(worst, prompt, said);
+  if (route.targets.length < 2) return once;
+  const all = once * BigInt(answersBilled(route));
+  if (!isContinued(route, request)) return all;
+  // who goes on reads what was said so far as well
+  return all + dearest(worst, { ...prompt, tokens: prompt.tokens + said }, said);
+}
+
+/** The most tokens of each choice, up to `most`, that cost no more than this; 0 where none do. */
+export function fittingTokens(worst: WorstCase, nanos: bigint, most: number): number {
+  let [low, high] = [0, Math.max(0, most)];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (worstCostOf(worst, middle) <= nanos) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** By the dearest of the targets. */
+function dearest({ route, request }: WorstCase, prompt: PromptEstimate, completionTokens: number): bigint {
+  let most = 0n;
+  for (const { target } of route.targets) {
+    const { contextWindow, pricing } = target.card;
+    const calls = callsOf(target, request);
+    const each = worstCase(withinWindow(prompt, contextWindow), Math.ceil(completionTokens / calls), pricing);
+    if (each === undefined) continue;
+    const cost = calls === 1 ? each : each * BigInt(calls);
+    if (cost > most) most = cost;
+  }
+  return most;
 }
 
 /** How often a target is sent the prompt for one answer. */
@@ -76,11 +84,14 @@ export function callsOf(target: Target, request: ChatRequest): number {
  * Answers that providers may charge for in whole. An attempt that fails before any output costs nothing, so retries are not
  * among them; a second one beside the first, and one in place of an answer that was withheld, are.
  */
-function answersBilled({ targets, policy }: Route, request: ChatRequest): { readonly whole: number; readonly continued: boolean } {
-  if (targets.length < 2) return { whole: 1, continued: false };
+function answersBilled({ targets, policy }: Route): number {
   const hedges = policy.hedge ? 1 : 0;
   const withheld = policy.onContentFilter ? Math.min(policy.attempts, targets.length) - 1 : 0;
-  return { whole: 1 + hedges + withheld, continued: policy.continues && policy.attempts > 1 && mayContinue(request) };
+  return 1 + hedges + withheld;
+}
+
+function isContinued({ policy }: Route, request: ChatRequest): boolean {
+  return policy.continues && policy.attempts > 1 && mayContinue(request);
 }
 
 /** Without the prompt taken off a window: the estimate of it is no lower bound. */

@@ -5,10 +5,11 @@ import type { ApiKey } from '../config/keys.ts';
 import { isLoopback } from '../config/loopback.ts';
 import type { Principal } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
+import type { Soon } from '../core/soon.ts';
 import { allowsAddress } from '../gateway/addresses.ts';
 import { DEFAULT_PROJECT } from '../gateway/accounts.ts';
 import type { Project, VirtualKey } from '../gateway/accounts.ts';
-import type { Account, Directory, Soon } from '../gateway/directory.ts';
+import type { Account, Directory } from '../gateway/directory.ts';
 import { hashOf, looksLikeKey } from '../gateway/key-format.ts';
 
 /** Without a key on a server that needs none. Not an administrator: a page in a browser might ask, too. */

@@ -1,7 +1,8 @@
 /** The checks that need no body, in the contract's order. */
 import type { ApiKey } from '../config/keys.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
-import type { Directory, Soon } from '../gateway/directory.ts';
+import type { Soon } from '../core/soon.ts';
+import type { Directory } from '../gateway/directory.ts';
 import { checkHost, createAuthenticator, refuseAdministration } from './auth.ts';
 import type { Authenticate } from './auth.ts';
 import { checkMedia } from './body.ts';

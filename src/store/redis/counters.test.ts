@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createClient } from 'redis';
-import { budget, counterSuite, places, rate, START, take } from '../../gateway/counters-testing.ts';
+import { budget, counterSuite, places, rate, START, take, waitedFor } from '../../gateway/counters-testing.ts';
+import type { WaitedFor } from '../../gateway/counters-testing.ts';
 import type { Counter, CounterStore } from '../../gateway/store-ports.ts';
 import { redisIsMissing, startRedis } from '../../../test/support/redis.ts';
 import { seeded } from '../../../test/support/random.ts';
@@ -29,8 +30,8 @@ after(async () => {
   if (!skip) await redis[Symbol.asyncDispose]();
 });
 
-function open(options: Partial<RedisCounterOptions> = {}): CounterStore {
-  const store = redisCounters({ url: redis.url, prefix: fresh(), log: quiet, whenDown: 'refuse', timeoutMs: 2000, ...options });
+function open(options: Partial<RedisCounterOptions> = {}): WaitedFor {
+  const store = waitedFor(redisCounters({ url: redis.url, prefix: fresh(), log: quiet, whenDown: 'refuse', timeoutMs: 2000, ...options }));
   opened.push(store);
   return store;
 }
@@ -339,7 +340,7 @@ for (const whenDown of ['refuse', { allow: 0.5 }] as const) {
       const over = new AbortController();
       const work = async (name: number): Promise<void> => {
         for (let index = 0; !over.signal.aborted; index += 1) {
-          const store = stores[index % 2] as CounterStore;
+          const store = stores[index % 2] as WaitedFor;
           const holdId = `${name} ${index}`;
           const taken = await store.take(holdId, [take(counters[0], 100), take(counters[1]), take(counters[2], 10)]).catch(() => undefined);
           await new Promise((resolve) => setTimeout(resolve, random() * 20));
