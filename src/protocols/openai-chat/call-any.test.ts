@@ -76,6 +76,46 @@ test('round trip: what a follower of the API is sent can be parsed, and nobody s
   );
 });
 
+/** Providers that take messages and tools as they are, that want some of them written anew, or all. */
+const TASTES: readonly OpenAIChatQuirks[] = [
+  {},
+  KEEPS,
+  FOLLOWER,
+  { ...FOLLOWER, joinsText: ['system', 'user'], toolCallIdLength: 9, alternates: true },
+  { names: false, nullContent: false, prefill: 'prefix', reasoningBack: { as: 'reasoning_content', fillEmpty: true } },
+  { strictTools: false, schemaKeywords: { refused: ['title', 'pattern'] }, parts: ['image_url'], reasoningDetails: true },
+];
+
+/** The same with a field that is null in every message and every tool, so that each of them has to be written anew. */
+function withNulls({ messages, tools, ...rest }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const nulled = (items: unknown) => (Array.isArray(items) ? items.map((item: object) => ({ ...item, given: null })) : items);
+  return { ...rest, messages: nulled(messages), ...(tools === undefined ? {} : { tools: nulled(tools) }) };
+}
+
+test('any request: what goes out as the client wrote it and what is written anew are the same, but for fields that are null', () => {
+  const wide = fc.constantFrom(...wideRequests('m').map(([, body]) => body));
+  fc.assert(
+    fc.property(fc.oneof(wide, chatRequests('m'), reachingRequests('m')), fc.constantFrom(...TASTES), (generated, quirks) => {
+      const body: Record<string, unknown> = JSON.parse(JSON.stringify(generated));
+      const [kept, anew] = [accepted(body), accepted(withNulls(body))];
+      if (kept && anew) assert.deepEqual(written(kept, quirks), written(anew, quirks));
+    }),
+    { numRuns: 600 },
+  );
+});
+
+/** The body and what is ignored, or the refusal. */
+function written(request: ChatRequest, quirks: OpenAIChatQuirks): unknown {
+  const target = { provider: 'p', upstreamModel: 'theirs', model: request.model, baseUrl: 'https://api.example/v1', quirks, facts: {} };
+  try {
+    const { call, ignored } = openaiChatWire.prepare(request, target, head);
+    return { body: call.body, ignored };
+  } catch (error) {
+    assert.ok(error instanceof GatewayError, String(error));
+    return error.message;
+  }
+}
+
 function accepted(body: unknown): ChatRequest | undefined {
   try {
     return parseChatRequest(body, { strict: false });

@@ -3,7 +3,7 @@ import type { ChatRequest } from '../../core/chat.ts';
 import { entry, fields } from '../json.ts';
 import { stopAt } from '../reshape/stop-at.ts';
 import type { Reshape, WireTarget } from '../wire.ts';
-import { picked, withoutNulls, writeMessages } from './call-messages.ts';
+import { setField, withoutNulls, writeMessages } from './call-messages.ts';
 import type { Writable } from './call-messages.ts';
 import { writeTools } from './call-tools.ts';
 import type { OpenAIChatQuirks } from './quirks.ts';
@@ -56,47 +56,43 @@ export function writeBody(request: ChatRequest, target: WireTarget<OpenAIChatQui
   const { quirks } = target;
   const ignored: string[] = [];
   const tools = writeTools(request, target, ignored);
-  const stop = writeStop(request, quirks);
   const messages = writeMessages(request, target, ignored);
   const body: Writable = {
     model: target.upstreamModel,
     messages: tools.instruction === undefined ? messages : instructed(messages, tools.instruction),
-    ...picked(request.raw, (key, value) => value !== null && !WRITTEN.has(key)),
-    ...writeLimit(request, quirks),
-    ...(request.n > 1 ? { n: request.n } : {}),
-    ...stop.body,
-    ...tools.body,
-    ...writeStream(request, quirks),
   };
+  const { raw } = request;
+  for (const key in raw) if (raw[key] !== null && !WRITTEN.has(key)) setField(body, key, raw[key]);
+  if (request.maxTokens !== undefined) body[quirks.maxTokens ?? spelledLimit(request)] = request.maxTokens;
+  if (request.n > 1) body['n'] = request.n;
+  const stop = writeStop(body, request, quirks);
+  Object.assign(body, tools.body);
+  if (request.stream) writeStream(body, request, quirks);
   writeEffort({ body, request, target, ignored });
-  clamp(body, quirks, ignored);
+  if (quirks.ranges) clamp(body, quirks.ranges, ignored);
+  if (quirks.values) leaveOut(body, quirks.values, ignored);
   const sent = select({ body, request, quirks, ignored });
-  for (const [key, value] of Object.entries(quirks.defaults ?? {})) sent[key] ??= value;
-  return { body: sent, ignored, reshape: [...tools.reshape, ...stop.reshape] };
+  if (quirks.defaults) for (const [key, value] of Object.entries(quirks.defaults)) sent[key] ??= value;
+  return { body: sent, ignored, reshape: stop ? [...tools.reshape, stop] : tools.reshape };
 }
 
-function writeLimit({ maxTokens, raw }: ChatRequest, quirks: OpenAIChatQuirks): Fields {
-  if (maxTokens === undefined) return {};
-  const spelled = raw['max_completion_tokens'] == null ? 'max_tokens' : 'max_completion_tokens';
-  return { [quirks.maxTokens ?? spelled]: maxTokens };
-}
-
-/** We stop at the strings for which the provider has no room. */
-function writeStop({ stop, raw }: ChatRequest, quirks: OpenAIChatQuirks): { body: Fields; reshape: (() => Reshape)[] } {
+/** The step that stops at the strings for which the provider has no room, where there are any. */
+function writeStop(body: Writable, { stop, raw }: ChatRequest, quirks: OpenAIChatQuirks): (() => Reshape) | undefined {
+  if (stop.length === 0) return undefined;
   const room = quirks.stopStrings ?? MOST_STOP_STRINGS;
   const sent = stop.slice(0, room);
   const rest = stop.slice(room);
-  const body = sent.length === 0 ? {} : { stop: typeof raw['stop'] === 'string' ? sent[0] : sent };
-  return { body, reshape: rest.length > 0 ? [() => stopAt(rest)] : [] };
+  if (sent.length > 0) body['stop'] = typeof raw['stop'] === 'string' ? sent[0] : sent;
+  return rest.length > 0 ? () => stopAt(rest) : undefined;
 }
 
 /** Usage is always asked for: whether the client hears of it is another matter. */
-function writeStream(request: ChatRequest, quirks: OpenAIChatQuirks): Fields {
-  if (!request.stream) return {};
-  if (quirks.streamOptions === false) return { stream: true };
+function writeStream(body: Writable, request: ChatRequest, quirks: OpenAIChatQuirks): void {
+  body['stream'] = true;
+  if (quirks.streamOptions === false) return;
   const asked = withoutNulls(fields(request.raw['stream_options']));
   const padding = quirks.pads ? { include_obfuscation: false } : {};
-  return { stream: true, stream_options: { ...padding, ...asked, include_usage: true } };
+  body['stream_options'] = { ...padding, ...asked, include_usage: true };
 }
 
 interface Writing {
@@ -132,8 +128,8 @@ function merged(value: unknown, own: unknown): unknown {
   return both ? { ...fields(value), ...fields(own) } : own;
 }
 
-function clamp(body: Writable, { ranges, values }: OpenAIChatQuirks, ignored: string[]): void {
-  for (const [key, { min = -Infinity, max = Infinity }] of Object.entries(ranges ?? {})) {
+function clamp(body: Writable, ranges: NonNullable<OpenAIChatQuirks['ranges']>, ignored: string[]): void {
+  for (const [key, { min = -Infinity, max = Infinity }] of Object.entries(ranges)) {
     const value = body[key];
     if (typeof value !== 'number') continue;
     const moved = Math.min(Math.max(value, min), max);
@@ -141,7 +137,10 @@ function clamp(body: Writable, { ranges, values }: OpenAIChatQuirks, ignored: st
     body[key] = moved;
     ignored.push(key);
   }
-  for (const [key, taken] of Object.entries(values ?? {})) {
+}
+
+function leaveOut(body: Writable, values: NonNullable<OpenAIChatQuirks['values']>, ignored: string[]): void {
+  for (const [key, taken] of Object.entries(values)) {
     const value = body[key];
     if (value === undefined || taken.some((one) => one === value)) continue;
     delete body[key];
@@ -151,20 +150,26 @@ function clamp(body: Writable, { ranges, values }: OpenAIChatQuirks, ignored: st
 
 /** The body without the fields that the provider does not take, and with others by its own names. */
 function select({ body, request, quirks, ignored }: Writing & { readonly quirks: OpenAIChatQuirks }): Writable {
-  const { accepts, refuses, renames } = quirks;
-  if (!accepts && !refuses && !renames) return body;
-  const written = new Set(Object.values(quirks.efforts ?? {}).flatMap(Object.keys));
-  const taken = (key: string): boolean =>
-    ESSENTIAL.has(key) || (!refuses?.includes(key) && (!accepts || accepts.includes(key) || written.has(key)));
-  for (const [key, value] of Object.entries(body)) {
+  if (!quirks.accepts && !quirks.refuses && !quirks.renames) return body;
+  const sent: Writable = {};
+  for (const key in body) {
+    const value = body[key];
+    if (takes(key, quirks)) {
+      setField(sent, entry(quirks.renames ?? {}, key) ?? key, value);
+      continue;
+    }
     // what a request in the older form implies was not asked for
     const implied = key === 'parallel_tool_calls' && request.raw[key] == null;
-    if (!taken(key) && !implied && asks(key, value)) ignored.push(key in request.raw ? key : spelledLimit(request));
+    if (!implied && asks(key, value)) ignored.push(key in request.raw ? key : spelledLimit(request));
   }
-  return Object.fromEntries(
-    Object.entries(body)
-      .filter(([key]) => taken(key))
-      .map(([key, value]) => [renames?.[key] ?? key, value]),
+  return sent;
+}
+
+function takes(key: string, { accepts, refuses, efforts }: OpenAIChatQuirks): boolean {
+  if (ESSENTIAL.has(key)) return true;
+  if (refuses?.includes(key)) return false;
+  return (
+    !accepts || accepts.includes(key) || (efforts !== undefined && Object.values(efforts).some((written) => Object.hasOwn(written, key)))
   );
 }
 
@@ -195,7 +200,7 @@ function asks(key: string, value: unknown): boolean {
 }
 
 /** The messages with one more instruction, in the first of them where that is one. */
-function instructed(messages: readonly Writable[], instruction: string): readonly Writable[] {
+function instructed(messages: readonly Fields[], instruction: string): readonly Fields[] {
   const [first, ...rest] = messages;
   const leads = first?.['role'] === 'system' || first?.['role'] === 'developer';
   if (!first || !leads) return [{ role: 'system', content: instruction }, ...messages];

@@ -24,37 +24,109 @@ interface Writing {
   readonly idOf: (id: string) => string;
 }
 
-/** `ignored` receives the paths of what is left out. Throws `unsupported_value` for a part that the provider does not take. */
-export function writeMessages(request: ChatRequest, target: WireTarget<OpenAIChatQuirks>, ignored: string[]): Writable[] {
+const sameId = (id: string): string => id;
+
+/**
+ * The client's own messages, where nothing has to change the very same ones: they are only to be read. `ignored` receives the
+ * paths of what is left out. Throws `unsupported_value` for a part that the provider does not take.
+ */
+export function writeMessages(request: ChatRequest, target: WireTarget<OpenAIChatQuirks>, ignored: string[]): readonly Fields[] {
   const { quirks, provider } = target;
-  const idOf = quirks.toolCallIdLength === undefined ? (id: string): string => id : createIdMapper(quirks.toolCallIdLength);
-  const writing: Writing = { quirks, provider, ignored, idOf };
-  const raws = list(request.raw['messages']).map(fields);
-  const written = raws.flatMap((raw, index) => {
-    const message = request.messages[index];
-    if (quirks.functions === false && raw['role'] === 'function') return functionResult(raw, raws[index - 1], { message, idOf });
-    const made = writeMessage(raw, message, { ...writing, index });
-    const calls = raw['role'] === 'assistant' && raw['function_call'] != null;
-    return quirks.functions === false && calls ? [made, ...lostResult(raw, raws[index + 1], made)] : [made];
-  });
-  const last = written.at(-1);
-  if (quirks.prefill !== undefined && last?.['role'] === 'assistant' && last['tool_calls'] === undefined) last[quirks.prefill] ??= true;
+  const raws = messagesOf(request);
+  const changed = raws.findIndex((raw, index) => !stays(raw, request.messages[index], quirks));
+  let written = raws;
+  if (changed >= 0) {
+    const idOf = quirks.toolCallIdLength === undefined ? sameId : createIdMapper(quirks.toolCallIdLength);
+    written = rewritten(request, changed, { quirks, provider, ignored, idOf });
+  }
+  if (quirks.prefill !== undefined) written = prefilled(written, quirks.prefill);
   return quirks.alternates ? alternating(written) : written;
+}
+
+/** As the client wrote them: objects all of them, or the request would not have been accepted. */
+const messagesOf = ({ raw }: ChatRequest): readonly Fields[] => list(raw['messages']) as readonly Fields[];
+
+/** The messages from the first on that has to change; those before it are as they were. */
+function rewritten(request: ChatRequest, from: number, writing: Writing): readonly Fields[] {
+  const { quirks, idOf } = writing;
+  const raws = messagesOf(request);
+  const made: Fields[] = raws.slice(0, from);
+  for (let index = from; index < raws.length; index++) {
+    const raw = raws[index] ?? {};
+    const message = request.messages[index];
+    if (stays(raw, message, quirks)) {
+      made.push(raw);
+      continue;
+    }
+    if (quirks.functions === false && raw['role'] === 'function') {
+      made.push(functionResult(raw, raws[index - 1], { message, idOf }));
+      continue;
+    }
+    const one = writeMessage(raw, message, { ...writing, index });
+    made.push(one);
+    if (quirks.functions !== false || raw['role'] !== 'assistant' || raw['function_call'] == null) continue;
+    if (!answers(raws[index + 1], raw)) made.push(lostResult(one));
+  }
+  return made;
+}
+
+/** The last turn, where it is the assistant's, marked as the beginning of the answer. */
+function prefilled(messages: readonly Fields[], mark: string): readonly Fields[] {
+  const last = messages.at(-1);
+  if (last?.['role'] !== 'assistant' || last['tool_calls'] !== undefined || last[mark] != null) return messages;
+  return [...messages.slice(0, -1), { ...last, [mark]: true }];
+}
+
+/** Whether a message goes out just as the client wrote it. */
+function stays(raw: Fields, message: Message | undefined, quirks: OpenAIChatQuirks): boolean {
+  const { role, content } = raw;
+  if (role === 'developer' && quirks.developerRole === false) return false;
+  if (role === 'tool' && quirks.toolCallIdLength !== undefined) return false;
+  if (role === 'function' && quirks.functions === false) return false;
+  for (const key in raw) {
+    if (raw[key] === null && key !== 'content') return false;
+    if (key === 'name' && quirks.names === false && role !== 'function') return false;
+  }
+  if (role === 'assistant' && !turnStays(raw, message?.blocks ?? [], quirks)) return false;
+  if (!Array.isArray(content)) return true;
+  return !joinsText(role, quirks) && list(content).every((part) => partStays(fields(part), quirks));
+}
+
+/** The same of what only an assistant's turn has. */
+function turnStays(raw: Fields, blocks: readonly Block[], quirks: OpenAIChatQuirks): boolean {
+  for (const field of OURS) if (raw[field] !== undefined) return false;
+  if (quirks.echoes === false) for (const field of OF_ANSWERS) if (raw[field] !== undefined) return false;
+  if (raw['content'] == null && quirks.nullContent === false) return false;
+  if (raw['function_call'] !== undefined && quirks.functions === false) return false;
+  if (blocks.some((block) => block.type === 'reasoning' || ('state' in block && block.state))) return false;
+  const { tool_calls: calls } = raw;
+  if (calls === undefined) return true;
+  if (quirks.reasoningBack?.fillEmpty) return false;
+  return list(calls).length > 0 && list(calls).every((call) => callStays(fields(call), quirks));
+}
+
+function callStays(call: Fields, quirks: OpenAIChatQuirks): boolean {
+  if (quirks.toolCallIdLength !== undefined || typeof call['id'] !== 'string') return false;
+  if (call['type'] === 'custom') return quirks.customTools !== false;
+  return fields(call['function'])['arguments'] !== '';
 }
 
 function writeMessage(raw: Fields, message: Message | undefined, at: Writing & { readonly index: number }): Writable {
   const { quirks, ignored, index, idOf } = at;
   const path = `messages[${index}]`;
-  const made = picked(raw, (key, value) => (value !== null || key === 'content') && !(raw['role'] === 'assistant' && OURS.has(key)));
+  const ofAssistant = raw['role'] === 'assistant';
+  const made: Writable = {};
+  for (const key in raw) {
+    if ((raw[key] !== null || key === 'content') && !(ofAssistant && OURS.has(key))) setField(made, key, raw[key]);
+  }
   if (made['role'] === 'developer' && quirks.developerRole === false) made['role'] = 'system';
   if (quirks.names === false && made['name'] !== undefined && made['role'] !== 'function') {
     delete made['name'];
     ignored.push(`${path}.name`);
   }
-  made['content'] = writeContent(made['content'], made['role'], { ...at, path });
-  if (made['content'] === undefined) delete made['content'];
+  if (Array.isArray(made['content'])) made['content'] = writeContent(made['content'], made['role'], { ...at, path });
   if (made['role'] === 'tool') made['tool_call_id'] = idOf(text(made['tool_call_id']) ?? '');
-  if (made['role'] === 'assistant') writeAssistant(made, message, { ...at, path });
+  if (ofAssistant) writeAssistant(made, message, { ...at, path });
   return made;
 }
 
@@ -66,16 +138,15 @@ function functionResult(
   raw: Fields,
   before: Fields | undefined,
   { message, idOf }: { readonly message: Message | undefined; readonly idOf: (id: string) => string },
-): Writable[] {
+): Writable {
   const content = text(raw['content']) ?? '';
-  if (!answers(raw, before)) return [{ role: 'user', content: `Result of ${String(raw['name'])}: ${content}` }];
-  return [{ role: 'tool', tool_call_id: idOf(message?.toolCallId ?? ''), content }];
+  if (!answers(raw, before)) return { role: 'user', content: `Result of ${String(raw['name'])}: ${content}` };
+  return { role: 'tool', tool_call_id: idOf(message?.toolCallId ?? ''), content };
 }
 
 /** Calls of the older form may stand without a result, calls of tools may not: an empty one. */
-function lostResult(call: Fields, next: Fields | undefined, made: Writable): Writable[] {
-  if (answers(next, call)) return [];
-  return [{ role: 'tool', tool_call_id: fields(list(made['tool_calls']).at(-1))['id'], content: '' }];
+function lostResult(made: Writable): Writable {
+  return { role: 'tool', tool_call_id: fields(list(made['tool_calls']).at(-1))['id'], content: '' };
 }
 
 function writeAssistant(made: Writable, message: Message | undefined, at: Writing & { readonly path: string }): void {
@@ -144,17 +215,28 @@ function ownState(block: Block, provider: string): Fields {
   return state?.owner === provider ? fields(state.data) : {};
 }
 
-function writeContent(content: unknown, role: unknown, at: Writing & { readonly path: string }): unknown {
-  if (!Array.isArray(content)) return content;
-  const { quirks, path } = at;
-  const parts = list(content).map((part, index) => writePart(fields(part), `${path}.content[${index}]`, quirks));
-  const joins = quirks.joinsText?.some((joined) => joined === role) === true;
-  return joins && parts.every((part) => part['type'] === 'text') ? parts.map((part) => text(part['text']) ?? '').join('') : parts;
+function joinsText(role: unknown, { joinsText: roles }: OpenAIChatQuirks): boolean {
+  return roles?.some((joined) => joined === role) === true;
+}
+
+function writeContent(content: readonly unknown[], role: unknown, { quirks, path }: Writing & { readonly path: string }): unknown {
+  const parts = content.map((part, index) => writePart(fields(part), `${path}.content[${index}]`, quirks));
+  if (!joinsText(role, quirks) || !parts.every((part) => part['type'] === 'text')) return parts;
+  return parts.map((part) => text(part['text']) ?? '').join('');
+}
+
+/** Whether a part goes out just as the client wrote it. */
+function partStays(part: Fields, quirks: OpenAIChatQuirks): boolean {
+  const { type } = part;
+  if (type === 'refusal') return quirks.echoes !== false;
+  if (type !== 'text' && quirks.parts && !quirks.parts.some((kind) => kind === type)) return false;
+  return !isMarked(part) && !hasNull(part) && !hasNull(fields(part[text(type) ?? '']));
 }
 
 function writePart(part: Fields, path: string, quirks: OpenAIChatQuirks): Fields {
+  if (partStays(part, quirks)) return part;
   const { type } = part;
-  if (type === 'refusal') return quirks.echoes === false ? { type: 'text', text: part['refusal'] } : part;
+  if (type === 'refusal') return { type: 'text', text: part['refusal'] };
   if (type !== 'text' && quirks.parts && !quirks.parts.some((kind) => kind === type)) {
     const taken = ['text', ...quirks.parts].map((kind) => `'${kind}'`).join(', ');
     const message = `Unsupported value: '${path}' is a part of type '${String(type)}', which this provider does not take. Expected one of: ${taken}.`;
@@ -166,10 +248,12 @@ function writePart(part: Fields, path: string, quirks: OpenAIChatQuirks): Fields
   return marked(made, quirks);
 }
 
+export const isMarked = (part: Fields): boolean => part['cache_control'] !== undefined || part['prompt_cache_breakpoint'] !== undefined;
+
 /** The part with its cache mark in the provider's form. */
 export function marked(part: Writable, { cacheMarks }: OpenAIChatQuirks): Writable {
+  if (!isMarked(part)) return part;
   const { cache_control: control, prompt_cache_breakpoint: breakpoint } = part;
-  if (control === undefined && breakpoint === undefined) return part;
   if (cacheMarks !== 'cache_control') delete part['cache_control'];
   if (cacheMarks === 'cache_control' || cacheMarks === 'none') delete part['prompt_cache_breakpoint'];
   if (cacheMarks === 'cache_control') part['cache_control'] = control ?? { type: 'ephemeral' };
@@ -179,10 +263,18 @@ export function marked(part: Writable, { cacheMarks }: OpenAIChatQuirks): Writab
 
 /** A copy without fields that are null: for an optional field that says "not given", but not every provider reads it so. */
 export function withoutNulls(value: Fields): Writable {
-  return picked(value, (_, item) => item !== null);
+  const made: Writable = {};
+  for (const key in value) if (value[key] !== null) setField(made, key, value[key]);
+  return made;
 }
 
-/** A copy of some of the fields. Any name is a field like others, `__proto__` too. */
-export function picked(value: Fields, wanted: (key: string, item: unknown) => boolean): Writable {
-  return Object.fromEntries(Object.entries(value).filter(([key, item]) => wanted(key, item)));
+export function hasNull(value: Fields): boolean {
+  for (const key in value) if (value[key] === null) return true;
+  return false;
+}
+
+/** Any name is a field like others, `__proto__` too. */
+export function setField(made: Writable, key: string, value: unknown): void {
+  if (key !== '__proto__') made[key] = value;
+  else Object.defineProperty(made, key, { value, enumerable: true, writable: true, configurable: true });
 }

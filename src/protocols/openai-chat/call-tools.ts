@@ -1,11 +1,11 @@
 /** The tools of a request, the choice among them and the format of the answer, which may have to be a tool as well. */
-import type { ChatRequest, FunctionTool, JsonSchema, ResponseFormat, ToolChoice } from '../../core/chat.ts';
+import type { ChatRequest, FunctionTool, JsonSchema, ResponseFormat, Tool, ToolChoice } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import { fields, list } from '../json.ts';
 import { answerFromTool } from '../reshape/answer-tool.ts';
 import { customAsFunction, customFromFunctions } from '../reshape/custom-tools.ts';
 import type { Reshape, WireTarget } from '../wire.ts';
-import { marked, withoutNulls } from './call-messages.ts';
+import { hasNull, isMarked, marked, withoutNulls } from './call-messages.ts';
 import { cleanSchema } from './call-schema.ts';
 import type { OpenAIChatQuirks } from './quirks.ts';
 
@@ -21,8 +21,11 @@ export interface WrittenTools {
   readonly instruction?: string;
 }
 
+const NOTHING: WrittenTools = Object.freeze({ body: {}, reshape: [] });
+
 /** `ignored` receives the paths of what is left out. Throws a GatewayError (400) where the provider has no tools, or no form for the answer. */
 export function writeTools(request: ChatRequest, { quirks }: WireTarget<OpenAIChatQuirks>, ignored: string[]): WrittenTools {
+  if (request.tools.length === 0 && request.responseFormat.type === 'text') return NOTHING;
   if (quirks.tools === false) refuseTools(request);
   const format = formatOf(request, quirks);
   const body: Writable = {};
@@ -41,10 +44,14 @@ export function writeTools(request: ChatRequest, { quirks }: WireTarget<OpenAICh
   const tools = answer ? [...offered, { name: answer.name, written: writeFunction(answer, quirks, ignored) }] : offered;
   if (tools.length > 0) writeChoice({ body, tools, choice, request, quirks, ignored });
   if (answer) reshape.push(() => answerFromTool(answer.name));
-  const custom = request.tools.filter((tool) => tool.kind === 'custom').map((tool) => tool.name);
-  if (custom.length > 0 && quirks.customTools === false) reshape.push(() => customFromFunctions(new Set(custom)));
+  if (quirks.customTools === false && request.tools.some(isCustom)) {
+    const custom = request.tools.filter(isCustom).map((tool) => tool.name);
+    reshape.push(() => customFromFunctions(new Set(custom)));
+  }
   return { body, reshape, ...instructionOf(format) };
 }
+
+const isCustom = (tool: Tool): boolean => tool.kind === 'custom';
 
 function refuseTools({ tools, toolChoice, legacyFunctions }: ChatRequest): void {
   if (tools.length === 0 || toolChoice.mode === 'none') return;
@@ -57,18 +64,36 @@ interface Offered {
   readonly written: Fields;
 }
 
-/** The client's tools in their order. */
+/** The client's tools in their order, where nothing has to change the very same ones. */
 function offeredTools(request: ChatRequest, quirks: OpenAIChatQuirks, ignored: string[]): Offered[] {
   const raw = list(request.raw['tools']);
-  return request.tools.map((tool, index) => {
-    const given = withoutNulls(fields(raw[index]));
-    if (tool.kind === 'custom' && quirks.customTools !== false)
-      return { name: tool.name, written: { ...given, custom: withoutNulls(fields(given['custom'])) } };
-    if (tool.kind === 'custom') return { name: tool.name, written: writeFunction(customAsFunction(tool), quirks, ignored) };
-    if (request.legacyFunctions) return { name: tool.name, written: writeFunction(tool, quirks, ignored) };
-    const written = withoutNulls(fields(given['function']));
-    return { name: tool.name, written: marked({ ...given, function: cleanFunction(written, tool.at, { quirks, ignored }) }, quirks) };
-  });
+  return request.tools.map((tool, index) => ({
+    name: tool.name,
+    written: offeredTool(tool, fields(raw[index]), { request, quirks, ignored }),
+  }));
+}
+
+interface Offering {
+  readonly request: ChatRequest;
+  readonly quirks: OpenAIChatQuirks;
+  readonly ignored: string[];
+}
+
+function offeredTool(tool: Tool, raw: Fields, { request, quirks, ignored }: Offering): Fields {
+  if (tool.kind === 'custom') {
+    if (quirks.customTools === false) return writeFunction(customAsFunction(tool), quirks, ignored);
+    return { ...withoutNulls(raw), custom: withoutNulls(fields(raw['custom'])) };
+  }
+  if (request.legacyFunctions) return writeFunction(tool, quirks, ignored);
+  const called = fields(raw['function']);
+  if (!hasNull(raw) && !isMarked(raw) && functionStays(called, quirks)) return raw;
+  return marked({ ...withoutNulls(raw), function: cleanFunction(withoutNulls(called), tool.at, { quirks, ignored }) }, quirks);
+}
+
+/** Whether a function goes out just as the client wrote it. */
+function functionStays(written: Fields, { strictTools, schemaKeywords }: OpenAIChatQuirks): boolean {
+  if (strictTools === false && written['strict'] !== undefined) return false;
+  return !hasNull(written) && (schemaKeywords === undefined || written['parameters'] === undefined);
 }
 
 function writeFunction(tool: FunctionTool, quirks: OpenAIChatQuirks, ignored: string[]): Fields {

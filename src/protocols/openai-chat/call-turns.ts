@@ -1,15 +1,15 @@
 /** Turns in the order that strict chat templates want. */
 import { list } from '../json.ts';
 
-type Writable = Record<string, unknown>;
+type Fields = Readonly<Record<string, unknown>>;
 
 /** Between what two messages said that became one. */
 const BREAK = '\n\n';
 
 /** All instructions in one system message at the beginning, then user and assistant in turn. */
-export function alternating(messages: readonly Writable[]): Writable[] {
-  const made: Writable[] = [];
-  let system: Writable | undefined;
+export function alternating(messages: readonly Fields[]): readonly Fields[] {
+  const made: Fields[] = [];
+  let system: Fields | undefined;
   for (const message of messages) {
     if (message['role'] === 'system' || message['role'] === 'developer') {
       system = system ? joined(system, message) : message;
@@ -23,12 +23,12 @@ export function alternating(messages: readonly Writable[]): Writable[] {
 }
 
 /** Calls and their results stay as they are: their order is part of the protocol. */
-function fits(last: Writable, next: Writable): boolean {
+function fits(last: Fields, next: Fields): boolean {
   if (last['role'] !== next['role'] || last['role'] === 'tool') return false;
   return last['tool_calls'] === undefined && next['tool_calls'] === undefined;
 }
 
-function joined(first: Writable, second: Writable): Writable {
+function joined(first: Fields, second: Fields): Fields {
   const [before, after] = [first['content'], second['content']];
   if (typeof before === 'string' && typeof after === 'string') {
     return { ...first, content: before === '' || after === '' ? before + after : `${before}${BREAK}${after}` };

@@ -161,4 +161,6 @@ test('openai-chat: unknown fields may have the names that every object knows', (
   const { body, ignored } = sent(more, quirks);
   assert.deepEqual(Object.keys(body).toSorted(), ['messages', 'model', 'temperature']);
   assert.deepEqual(ignored.toSorted(), ['__proto__', 'constructor', 'toString']);
+  const renamed = sent(JSON.parse('{"constructor":1,"seed":5,"__proto__":{"a":1}}'), { renames: { seed: 'random_seed' } }).body;
+  assert.deepEqual(Object.keys(renamed), ['model', 'messages', 'constructor', 'random_seed', '__proto__']);
 });

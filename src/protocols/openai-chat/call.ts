@@ -8,6 +8,12 @@ import { writeBody } from './call-body.ts';
 import { createStreamDecoder, readAnswer } from './decode.ts';
 import type { OpenAIChatQuirks } from './quirks.ts';
 
+const FOR_WHOLE = Object.freeze({ 'content-type': 'application/json', accept: 'application/json' });
+const FOR_STREAM = Object.freeze({ 'content-type': 'application/json', accept: 'text/event-stream' });
+
+/** Addresses that were made already: a target has one. */
+const addresses = new WeakMap<WireTarget<OpenAIChatQuirks>, string>();
+
 /**
  * The wire of chat completions. The body starts from the client's own (`request.raw`), so that fields nobody here knows
  * go through untouched; answers of faithful providers go back as they came.
@@ -20,7 +26,7 @@ export const openaiChatWire: Wire<OpenAIChatQuirks> = {
     return {
       call: {
         url: urlOf(target),
-        headers: { 'content-type': 'application/json', accept: request.stream ? 'text/event-stream' : 'application/json' },
+        headers: request.stream ? FOR_STREAM : FOR_WHOLE,
         body: JSON.stringify(body),
       },
       framing: 'sse',
@@ -40,7 +46,12 @@ function mayPass(request: ChatRequest, quirks: OpenAIChatQuirks, steps: number):
   return quirks.faithful === true && steps === 0 && !request.legacyFunctions && request.n === (request.raw['n'] ?? 1);
 }
 
-function urlOf({ baseUrl, upstreamModel, quirks }: WireTarget<OpenAIChatQuirks>): string {
+function urlOf(target: WireTarget<OpenAIChatQuirks>): string {
+  const known = addresses.get(target);
+  if (known !== undefined) return known;
+  const { baseUrl, upstreamModel, quirks } = target;
   const path = (quirks.path ?? '/chat/completions').replaceAll('{model}', () => encodeURIComponent(upstreamModel));
-  return addressOf(baseUrl, path, quirks.query);
+  const made = addressOf(baseUrl, path, quirks.query);
+  addresses.set(target, made);
+  return made;
 }
