@@ -15,14 +15,14 @@ export interface FinishedRequest {
   /** The path as the server calls it: one of a few. */
   readonly route: string;
   /** What a completion was asked of; absent for other requests, and where none could be read. */
-  readonly model?: string;
+  readonly model?: string | undefined;
   readonly startedAt: number;
   readonly endedAt: number;
-  readonly firstTokenAt?: number;
-  readonly gaps?: Gaps;
+  readonly firstTokenAt?: number | undefined;
+  readonly gaps?: Gaps | undefined;
   /** What the client was told. */
-  readonly usage?: Usage;
-  readonly error?: GatewayError;
+  readonly usage?: Usage | undefined;
+  readonly error?: GatewayError | undefined;
   /** The whole answer went out. */
   readonly sent: boolean;
   readonly trace: CallTrace;

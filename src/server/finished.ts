@@ -7,13 +7,13 @@ export function finished({ facts, startedAt }: Exchange, sent: boolean): Finishe
   return {
     route: route === '' ? '(none)' : route,
     // other routes have a model in their path, which need not be one
-    ...(model !== undefined && stream !== undefined ? { model } : {}),
+    model: stream === undefined ? undefined : model,
     startedAt,
     endedAt: performance.now(),
-    ...(firstTokenAt === undefined ? {} : { firstTokenAt }),
-    ...(gaps ? { gaps } : {}),
-    ...(usage ? { usage } : {}),
-    ...(error ? { error } : {}),
+    firstTokenAt,
+    gaps,
+    usage,
+    error,
     sent,
     trace,
   };

@@ -7,7 +7,7 @@ import type { BoundedNames, Proof } from './bounded-names.ts';
 import { attemptOutcome, outcomeOf } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import { createCounter, createHistogram } from './series.ts';
-import type { Counter, Histogram } from './series.ts';
+import type { Counter, Distribution, Histogram, Total } from './series.ts';
 
 export interface RequestCounts {
   readonly observe: Observe;
@@ -108,9 +108,67 @@ function createInstruments(registry: Registry): Instruments {
   };
 }
 
+/** Everything that is counted of one model at one provider, each made when it is counted for the first time. */
+interface Counts {
+  /** By route and outcome. */
+  readonly requests: (route: string) => (outcome: string) => Total;
+  readonly whole: (outcome: string) => Distribution;
+  readonly first: () => Distribution;
+  readonly perToken: () => Distribution;
+  readonly gaps: () => Distribution;
+  readonly attempt: (outcome: string) => Distribution;
+  readonly promptUsage: () => Distribution;
+  readonly completionUsage: () => Distribution;
+  readonly tokens: Readonly<Record<keyof Instruments['tokens'], () => Total>>;
+}
+
+function countsOf(to: Instruments, model: string, provider: string): Counts {
+  const both = [model, provider];
+  const failed = (outcome: string): string => (outcome === 'ok' ? '' : outcome);
+  return {
+    requests: byName((route) => byName((outcome) => to.requests.of([route, ...both, outcome]))),
+    whole: byName((outcome) => to.whole.of([...both, failed(outcome)])),
+    first: once(() => to.first.of(both)),
+    perToken: once(() => to.perToken.of(both)),
+    gaps: once(() => to.gaps.of(both)),
+    attempt: byName((outcome) => to.attempt.of([...both, failed(outcome)])),
+    promptUsage: once(() => to.usage.of([...both, 'input'])),
+    completionUsage: once(() => to.usage.of([...both, 'output'])),
+    tokens: {
+      input: once(() => to.tokens.input.of(both)),
+      output: once(() => to.tokens.output.of(both)),
+      cacheRead: once(() => to.tokens.cacheRead.of(both)),
+      cacheWrite: once(() => to.tokens.cacheWrite.of(both)),
+      reasoning: once(() => to.tokens.reasoning.of(both)),
+    },
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
+
+/** As many are kept as there are names, which are bounded. */
+function byName<T>(make: (name: string) => T): (name: string) => T {
+  const all = new Map<string, T>();
+  return (name) => {
+    const there = all.get(name);
+    if (there !== undefined) return there;
+    const made = make(name);
+    all.set(name, made);
+    return made;
+  };
+}
+
 /** Counts every request once, when it is over. */
 export function createRequestCounts(registry: Registry, { models, targets }: RequestNames): RequestCounts {
   const to = createInstruments(registry);
+  const counts = byName((model) => byName((provider) => countsOf(to, model, provider)));
+  const attempts = byName((target) =>
+    byName((provider) => byName((reason) => byName((outcome) => to.attempts.of([target, provider, reason, outcome])))),
+  );
+  const cache = byName((model) => byName((result) => to.cache.of([model, result])));
   let unsettled: Tried[] = [];
 
   const countAttempt = ({ attempt, model, reason }: Tried): void => {
@@ -118,28 +176,28 @@ export function createRequestCounts(registry: Registry, { models, targets }: Req
     if (!attempt.outcome) return;
     const provider = attempt.provider ?? 'local';
     const outcome = attemptOutcome(attempt.outcome, error);
-    to.attempts.add([targets.label(target, proofOf(attempt)), provider, reason, outcome]);
-    if (endedAt !== undefined) to.attempt.observe([model, provider, outcome === 'ok' ? '' : outcome], (endedAt - startedAt) / 1000);
+    attempts(targets.label(target, proofOf(attempt)))(provider)(reason)(outcome).add(1);
+    const of = counts(model)(provider);
+    if (endedAt !== undefined) of.attempt(outcome).observe((endedAt - startedAt) / 1000);
     if (!usage) return;
-    const labels = [model, provider];
-    to.usage.observe([...labels, 'input'], usage.promptTokens);
-    to.usage.observe([...labels, 'output'], usage.completionTokens);
-    to.tokens.input.add(labels, usage.promptTokens);
-    to.tokens.output.add(labels, usage.completionTokens);
-    to.tokens.cacheRead.add(labels, usage.cachedTokens);
-    to.tokens.reasoning.add(labels, usage.reasoningTokens);
-    if (usage.cacheWriteTokens !== undefined) to.tokens.cacheWrite.add(labels, usage.cacheWriteTokens);
+    of.promptUsage().observe(usage.promptTokens);
+    of.completionUsage().observe(usage.completionTokens);
+    of.tokens.input().add(usage.promptTokens);
+    of.tokens.output().add(usage.completionTokens);
+    of.tokens.cacheRead().add(usage.cachedTokens);
+    of.tokens.reasoning().add(usage.reasoningTokens);
+    if (usage.cacheWriteTokens !== undefined) of.tokens.cacheWrite().add(usage.cacheWriteTokens);
   };
 
-  const countTimes = (request: FinishedRequest, labels: readonly [model: string, provider: string], outcome: Outcome): void => {
+  const countTimes = (request: FinishedRequest, of: Counts, outcome: Outcome): void => {
     const { startedAt, endedAt, firstTokenAt, gaps, usage } = request;
-    to.whole.observe([...labels, outcome === 'ok' ? '' : outcome], (endedAt - startedAt) / 1000);
-    if (firstTokenAt !== undefined) to.first.observe(labels, (firstTokenAt - startedAt) / 1000);
+    of.whole(outcome).observe((endedAt - startedAt) / 1000);
+    if (firstTokenAt !== undefined) of.first().observe((firstTokenAt - startedAt) / 1000);
     if (!gaps || gaps.counts.length === 0) return;
-    to.gaps.merge(labels, gaps.counts, gaps.sumMs / 1000);
+    of.gaps().merge(gaps.counts, gaps.sumMs / 1000);
     const tokens = usage?.completionTokens ?? 0;
     if (outcome !== 'ok' || tokens < 2 || firstTokenAt === undefined) return;
-    to.perToken.observe(labels, (endedAt - firstTokenAt) / 1000 / (tokens - 1));
+    of.perToken().observe((endedAt - firstTokenAt) / 1000 / (tokens - 1));
   };
 
   return {
@@ -148,14 +206,14 @@ export function createRequestCounts(registry: Registry, { models, targets }: Req
       const outcome = outcomeOf(error, sent);
       const model = request.model === undefined ? '' : models.label(request.model, proofOfModel(request));
       const last = trace.answeredBy ?? trace.attempts.at(-1);
-      const provider = last ? (last.provider ?? 'local') : '';
-      to.requests.add([route, model, provider, outcome]);
+      const of = counts(model)(last ? (last.provider ?? 'local') : '');
+      of.requests(route)(outcome).add(1);
       if (request.model === undefined) return;
-      countTimes(request, [model, provider], outcome);
-      if (trace.cache) to.cache.add([model, trace.cache]);
-      for (const [at, attempt] of trace.attempts.entries()) {
-        const tried = { attempt, model, reason: reasonOf(trace.attempts, at) };
-        if (attempt.outcome) countAttempt(tried);
+      countTimes(request, of, outcome);
+      if (trace.cache) cache(model)(trace.cache).add(1);
+      for (let at = 0; at < trace.attempts.length; at++) {
+        const tried = { attempt: trace.attempts[at] as Attempt, model, reason: reasonOf(trace.attempts, at) };
+        if (tried.attempt.outcome) countAttempt(tried);
         else if (unsettled.length < MOST_UNSETTLED) unsettled.push(tried);
       }
     },
@@ -181,6 +239,11 @@ function proofOf({ firstOutputAt, error }: Attempt): Proof {
 
 function proofOfModel({ trace: { cache, attempts }, error }: FinishedRequest): Proof {
   if (cache === 'hit' || (cache === 'shared' && !error)) return 'answered';
-  const proofs = attempts.map(proofOf);
-  return proofs.find((proof) => proof === 'answered') ?? proofs.find((proof) => proof === 'failed') ?? 'none';
+  let best: Proof = 'none';
+  for (const attempt of attempts) {
+    const proof = proofOf(attempt);
+    if (proof === 'answered') return proof;
+    if (proof === 'failed') best = proof;
+  }
+  return best;
 }
