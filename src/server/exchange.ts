@@ -1,5 +1,5 @@
 /** One request and its answer, from the head of the one to the last byte of the other; and all of those there are. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CallTrace, Principal } from '../core/call.ts';
 import type { StopReason, Usage } from '../core/chat.ts';
@@ -27,11 +27,33 @@ export interface Facts {
   readonly trace: CallTrace;
 }
 
+/** What is asked of a request, whoever has read it. */
+export type ClientRequest = Pick<IncomingMessage, 'headers' | 'httpVersion' | 'method' | 'socket' | 'url'>;
+
+/** What is asked of a response, whoever writes it; each as `http.ServerResponse` does it. */
+export interface ClientResponse {
+  readonly headersSent: boolean;
+  readonly statusCode: number;
+  readonly writableEnded: boolean;
+  /** Null while it waits for the one before it on its connection. */
+  readonly socket: Pick<Socket, 'writableLength'> | null;
+  /** False: the connection ends with this response. */
+  shouldKeepAlive: boolean;
+  writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
+  /** False where the reader is behind: there is room again when `drain` is told. */
+  write(text: string): boolean;
+  end(body?: string | Buffer): unknown;
+  /** `finish`: the system has all of it. `close`: it is over, sent or not. */
+  once(event: 'drain' | 'finish' | 'close', listener: () => void): unknown;
+  off(event: 'drain' | 'finish' | 'close', listener: () => void): unknown;
+  destroy(): unknown;
+}
+
 export interface Exchange {
   /** `req_…`, in the answer's x-request-id and in the log. */
   readonly id: string;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: ClientRequest;
+  readonly response: ClientResponse;
   /** What serves it, whatever comes after. */
   readonly service: Service;
   /** By `performance.now()`. */
@@ -53,14 +75,12 @@ export function newRequestId(): string {
 }
 
 export interface Exchanges {
-  open(request: IncomingMessage, response: ServerResponse, service: Service): Exchange;
+  open(request: ClientRequest, response: ClientResponse, service: Service): Exchange;
   /** Those of one connection that are not over, in the order of their requests. */
   on(socket: Socket): readonly Exchange[];
   abortAll(reason: GatewayError): void;
   /** The connections of all these, kept alive so far, close after their answers. */
   closeAfterwards(): void;
-  /** Breaks the connections of all that are left. */
-  cutAll(): void;
   /** Resolves as soon as there is none. */
   none(): Promise<void>;
 }
@@ -118,9 +138,6 @@ export function createExchanges(ended: (exchange: Exchange, sent: boolean) => vo
     },
     closeAfterwards() {
       for (const { response } of [...connections.values()].flat()) if (!response.headersSent) response.shouldKeepAlive = false;
-    },
-    cutAll() {
-      for (const socket of connections.keys()) socket.destroy();
     },
     none: () => (connections.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };

@@ -164,15 +164,17 @@ test('shutdown: on a connection still in use, completions and ready are 503, hea
   });
   const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
   const late = [get('/ready'), get('/health'), wire(STREAM)];
+  const arrived = moment();
+  let waitedFor = late.length * 2;
+  server.app.server.on('connection', (socket) => {
+    socket.on('data', () => {
+      waitedFor--;
+      if (waitedFor === 0) arrived.resolve();
+    });
+  });
   const clients = await Promise.all(late.map(() => connectRaw(server.port, wire(STREAM))));
   await Promise.all(clients.map((client) => client.until('"x"')));
   const closed = server.close(60_000);
-  const arrived = moment();
-  let waitedFor = late.length;
-  server.app.server.on('request', () => {
-    waitedFor--;
-    if (waitedFor === 0) arrived.resolve();
-  });
   for (const [index, client] of clients.entries()) client.socket.write(late[index] ?? '');
   await arrived.promise;
   patience.resolve();

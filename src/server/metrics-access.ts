@@ -1,9 +1,9 @@
 /** Who may read the metrics: whoever has their key, or, without one, this machine alone. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import { isLocalOrigin, isLoopback } from '../config/loopback.ts';
 import { GatewayError } from '../core/error.ts';
 import { presentedKey } from './auth.ts';
+import type { ClientRequest } from './exchange.ts';
 
 export interface MetricsAccess {
   readonly keySha256: string | undefined;
@@ -12,7 +12,7 @@ export interface MetricsAccess {
 }
 
 /** What is wrong with a request for the metrics; undefined where nothing is. `allowedHosts`: names beside localhost. */
-export type MetricsGuard = (request: IncomingMessage, allowedHosts: readonly string[]) => GatewayError | undefined;
+export type MetricsGuard = (request: ClientRequest, allowedHosts: readonly string[]) => GatewayError | undefined;
 
 const HOW = 'Send the key of the setting metrics.key in the Authorization header: "Authorization: Bearer METRICS_KEY".';
 

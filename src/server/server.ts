@@ -1,5 +1,5 @@
 /** The HTTP server: routes, the checks before them, and a clean end. */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
@@ -12,8 +12,9 @@ import { answerError } from './answer.ts';
 import { brokenRequestHandler, fromFramework, refuseConnect } from './broken-requests.ts';
 import { readBody } from './body.ts';
 import type { BodySize } from './body.ts';
+import { createDirectConnections } from './direct/connections.ts';
 import { createExchanges } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
+import type { ClientRequest, ClientResponse, Exchange } from './exchange.ts';
 import { finished } from './finished.ts';
 import { createGate } from './gate.ts';
 import type { ServerParts } from './parts.ts';
@@ -90,6 +91,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   };
   const fail = (exchange: Exchange, cause: unknown): void => answerError(exchange, exchange.service.server, cause);
 
+  const broken = brokenRequestHandler(exchanges, log);
   const app = fastify({
     ...httpOptions(settings),
     frameworkErrors: (error, request, reply) => {
@@ -98,7 +100,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       exchange.facts.route = '(bad url)';
       fail(exchange, fromFramework(error));
     },
-    clientErrorHandler: brokenRequestHandler(exchanges, log),
+    clientErrorHandler: broken,
   });
   const tune = (next: ServerSettings): void => {
     const { headersTimeout, requestTimeout } = timesOf(next);
@@ -108,11 +110,6 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   // an expectation that nobody here knows may be ignored (RFC 9110, 10.1.1); Node would answer 417 without our envelope
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 
-  const sockets = new Set<Socket>();
-  app.server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
   app.server.on('connect', (_request, socket) => refuseConnect(log, socket));
 
   // the body stays as it came: it is parsed where its route says, after the checks
@@ -140,7 +137,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     ...(parts.administration ? admin(parts.administration) : []),
     ...(parts.desk ? [me(parts.desk), ...storedCompletions(parts.desk.completions), ...adminUsage(parts.desk)] : []),
   ];
-  const begin = (request: IncomingMessage, response: ServerResponse): Exchange => {
+  const begin = (request: ClientRequest, response: ClientResponse): Exchange => {
     const exchange = exchanges.open(request, response, parts.current());
     if (draining || lingerMs !== undefined) response.shouldKeepAlive = false;
     return exchange;
@@ -158,17 +155,14 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     if (refusal instanceof Promise) void refusal.then(decided);
     else decided(refusal);
   };
-  /** The way of nearly all requests, without the framework, which has nothing to add: it costs a tenth of a request. */
-  function direct(request: IncomingMessage, response: ServerResponse): void {
+  /** The way of nearly all requests: the framework has nothing to add to it, and `node:http` costs as much as all that is done here. */
+  const serve = (request: ClientRequest, response: ClientResponse, body: Buffer): void => {
     const exchange = begin(request, response);
     check(completions, exchange, (refusal) => {
       if (refusal) return fail(exchange, refusal);
-      readBody(request, sizeOf(request.headers, exchange.service.server), (error, body) => {
-        if (error) return fail(exchange, error);
-        completions.handle(exchange, { body }).catch((cause: unknown) => fail(exchange, cause));
-      });
+      completions.handle(exchange, { body }).catch((cause: unknown) => fail(exchange, cause));
     });
-  }
+  };
   for (const route of routes) {
     for (const url of route.paths) {
       app.route({
@@ -190,10 +184,22 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       });
     }
   }
-  const viaFramework = app.server.listeners('request');
-  app.server.removeAllListeners('request').on('request', (request, response) => {
-    if (request.url === DIRECT_PATH && request.method === 'POST') return direct(request, response);
-    for (const listener of viaFramework) listener.call(app.server, request, response);
+  const [viaNode] = app.server.listeners('connection');
+  const direct = createDirectConnections({
+    path: DIRECT_PATH,
+    limits: () => parts.current().server,
+    times: () => timesOf(parts.current().server),
+    keepAliveMs: KEEP_ALIVE_MS,
+    serve,
+    handOver: (socket) => void viaNode?.call(app.server, socket),
+    broken,
+  });
+  const sweeps = setInterval(direct.sweep, checkEveryMs(settings)).unref();
+  const sockets = new Set<Socket>();
+  app.server.off('connection', viaNode as (socket: Socket) => void).on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    direct.accept(socket);
   });
   const answerUnrouted = unroutedHandler(routes);
   app.addHook('onRequest', (request, reply, done) => {
@@ -225,12 +231,13 @@ export async function createServer(parts: ServerParts): Promise<Server> {
     draining = true;
     exchanges.closeAfterwards();
     const closed = app.close();
+    direct.closeIdle();
     await within(deadlineMs, exchanges.none());
     exchanges.abortAll(new GatewayError('overloaded', 'The server is shutting down before the answer was complete.'));
     await within(LAST_BYTES_MS, exchanges.none());
-    exchanges.cutAll();
-    app.server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
     await closed;
+    clearInterval(sweeps);
   };
   let closing: Promise<void> | undefined;
 
@@ -261,9 +268,15 @@ function timesOf({ headersTimeoutMs, bodyTimeoutMs }: ServerSettings) {
   return { headersTimeout: headersTimeoutMs, requestTimeout: bodyTimeoutMs === 0 ? 0 : Math.max(bodyTimeoutMs, headersTimeoutMs) };
 }
 
-function httpOptions(settings: ServerSettings) {
+/** A tenth of the shortest limit is how late it may strike. */
+function checkEveryMs(settings: ServerSettings): number {
   const { headersTimeout, requestTimeout } = timesOf(settings);
   const timeouts = [headersTimeout, requestTimeout].filter((ms) => ms > 0);
+  return Math.min(1000, Math.max(20, Math.min(...timeouts, 10_000) / 10));
+}
+
+function httpOptions(settings: ServerSettings) {
+  const { headersTimeout, requestTimeout } = timesOf(settings);
   return {
     logger: false,
     requestTimeout,
@@ -274,8 +287,7 @@ function httpOptions(settings: ServerSettings) {
       maxHeaderSize: settings.headerLimit,
       headersTimeout,
       requestTimeout,
-      // a tenth of the shortest limit is how late it may strike
-      connectionsCheckingInterval: Math.min(1000, Math.max(20, Math.min(...timeouts, 10_000) / 10)),
+      connectionsCheckingInterval: checkEveryMs(settings),
       noDelay: true,
       // Node would answer a request without Host by itself, and not in our envelope
       requireHostHeader: false,

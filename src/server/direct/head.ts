@@ -1,0 +1,77 @@
+/**
+ * The head of a plain request, read by a stricter rule than HTTP's: what it does not understand to the letter is none, and left to
+ * somebody who knows all of HTTP. So it need not decide anything that two readers of one request might decide differently.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+
+export interface Head {
+  /** Names in lower case, each there once, as `IncomingMessage.headers` has them. */
+  readonly headers: IncomingHttpHeaders;
+  /** Bytes of the body. */
+  readonly length: number;
+  readonly keepAlive: boolean;
+}
+
+export interface HeadLimits {
+  /** Bytes of the head at most. */
+  readonly head: number;
+  /** Bytes of the body at most. */
+  readonly body: number;
+}
+
+/** More lines than any client sends; each costs time. */
+const MOST_LINES = 100;
+/** A token (RFC 9110, 5.6.2). */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Visible characters, spaces and tabs between them, and what older texts call obs-text. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const LENGTH = /^\d{1,9}$/;
+/** They change what follows the head, or what is expected before it follows. */
+const FOREIGN: ReadonlySet<string> = new Set(['transfer-encoding', 'expect', 'upgrade', 'te', 'trailer', 'proxy-connection', '__proto__']);
+
+/**
+ * The head that `text` is: latin1, from the request line up to the empty line and without it. `start` is the request line that it must
+ * have. Undefined where it has another, breaks a rule, or is larger than `limits`.
+ */
+export function readHead(text: string, start: string, limits: HeadLimits): Head | undefined {
+  if (text.length > limits.head || !text.startsWith(start) || !text.startsWith('\r\n', start.length)) return undefined;
+  const headers: IncomingHttpHeaders = {};
+  let from = start.length + 2;
+  for (let lines = 0; from < text.length; lines++) {
+    if (lines === MOST_LINES) return undefined;
+    const end = endOfLine(text, from);
+    const colon = text.indexOf(':', from);
+    if (colon < 0 || colon >= end) return undefined;
+    const name = text.slice(from, colon).toLowerCase();
+    const value = text.slice(colon + 1, end);
+    if (!NAME.test(name) || !VALUE.test(value) || FOREIGN.has(name) || Object.hasOwn(headers, name)) return undefined;
+    headers[name] = trimmed(value);
+    from = end + 2;
+  }
+  return headOf(headers, limits);
+}
+
+function endOfLine(text: string, from: number): number {
+  const end = text.indexOf('\r\n', from);
+  return end < 0 ? text.length : end;
+}
+
+/** Without the spaces and tabs around it, and nothing else. */
+function trimmed(value: string): string {
+  let from = 0;
+  let to = value.length;
+  while (from < to && isBlank(value.charCodeAt(from))) from++;
+  while (to > from && isBlank(value.charCodeAt(to - 1))) to--;
+  return value.slice(from, to);
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
+
+function headOf(headers: IncomingHttpHeaders, limits: HeadLimits): Head | undefined {
+  const { connection = 'keep-alive', 'content-length': announced = '' } = headers;
+  const wish = connection.toLowerCase();
+  if (wish !== 'keep-alive' && wish !== 'close') return undefined;
+  const length = LENGTH.test(announced) ? Number(announced) : NaN;
+  if (!(length <= limits.body)) return undefined;
+  return { headers, length, keepAlive: wish === 'keep-alive' };
+}
