@@ -225,9 +225,7 @@ function budgetsOf(asking: Asking, latest: Asking, at: number): readonly BudgetC
 /** A record for each attempt; for an answer that somebody else's attempts had made, one that cost nothing. */
 function recordsOf(tab: Tab, parts: BooksParts): readonly UsageRecord[] {
   const { attempts, cache } = tab.call.trace;
-  const records: UsageRecord[] = [];
-  for (const attempt of attempts) records.push(recordOf(tab, { attempt, number: records.length + 1 }, parts));
-  if (records.length > 0) return records;
+  if (attempts.length > 0) return attempts.map((attempt, index) => recordOf(tab, { attempt, number: index + 1 }, parts));
   return cache === 'hit' || cache === 'shared' ? [cachedRecord(tab, parts)] : [];
 }
 

@@ -5,7 +5,7 @@ import { GatewayError } from '../core/error.ts';
 import type { Soon } from '../core/soon.ts';
 import { add, emptyWindow, expire, giveBack, untilFull, waitFor } from './rate-window.ts';
 import type { RateWindow, WindowEntry } from './rate-window.ts';
-import type { Counter, CounterState, CounterStore, Refusal, Taken } from './store-ports.ts';
+import type { Counter, CounterStore, Refusal, Taken } from './store-ports.ts';
 
 export interface MemoryCounterOptions {
   /** Unix milliseconds. Default: one that never goes back, for rates, and the wall clock, for the ends of periods. */
@@ -110,22 +110,17 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
     if (holds.has(holdId) || isSettled(holdId)) throw new Error(`the hold ${holdId} was taken before`);
     const at = now();
     const onTheWall = wall();
-    const held: Held[] = [];
     let refusals: Refusal[] | undefined;
-    for (const one of wanted) {
+    const held = wanted.map((one): Held => {
       const state = stateFor(one.id, one.counter);
-      held.push({ id: one.id, amount: one.amount, state, entry: undefined });
       if (!fits(one, state, at)) (refusals ??= []).push(refusalOf(one, readMisfit(one, state, at), onTheWall));
-    }
+      return { id: one.id, amount: one.amount, state, entry: undefined };
+    });
     if (!refusals) {
       for (const one of held) hold(one, at);
       holds.set(holdId, held);
     }
-    const after: CounterState[] = [];
-    for (let index = 0; index < held.length; index += 1) {
-      const { counter } = wanted[index] as Wanted;
-      after.push(stateOf(counter, read((held[index] as Held).state, at), onTheWall));
-    }
+    const after = wanted.map(({ counter }, index) => stateOf(counter, read((held[index] as Held).state, at), onTheWall));
     return refusals ? { ok: false, refusals, states: after } : { ok: true, holdId, states: after };
   };
 

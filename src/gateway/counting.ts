@@ -40,26 +40,33 @@ export interface Wanted {
 }
 
 export function wantedOf(takes: readonly Take[]): readonly Wanted[] {
-  const wanted: Wanted[] = [];
-  for (const { counter, amount: asked, ahead = 0n } of takes) {
-    if (asked < 0n) throw new RangeError(`${counter.kind} ${counter.key}: ${asked} cannot be taken`);
-    const most = counter.kind === 'budget' ? MOST_MONEY : MOST_COUNTED;
-    const amount = asked < most ? asked : most;
-    const id = counterId(counter);
-    const index = indexOf(id, wanted);
-    const before = wanted[index];
-    if (before === undefined) wanted.push({ id, counter, amount, ahead });
-    else {
-      const tighter = before.counter.limit <= counter.limit ? before.counter : counter;
-      wanted[index] = { id, counter: tighter, amount: before.amount + amount, ahead: before.ahead };
-    }
-  }
-  return wanted;
+  const wanted = takes.map(wantedTake);
+  return hasTwice(wanted) ? joined(wanted) : wanted;
 }
 
-function indexOf(id: string, wanted: readonly Wanted[]): number {
-  for (let index = 0; index < wanted.length; index += 1) if (wanted[index]?.id === id) return index;
-  return -1;
+function wantedTake({ counter, amount: asked, ahead = 0n }: Take): Wanted {
+  if (asked < 0n) throw new RangeError(`${counter.kind} ${counter.key}: ${asked} cannot be taken`);
+  const most = counter.kind === 'budget' ? MOST_MONEY : MOST_COUNTED;
+  return { id: counterId(counter), counter, amount: asked < most ? asked : most, ahead };
+}
+
+/** They are few: to look at each pair is quicker than to make a set of them. */
+function hasTwice(wanted: readonly Wanted[]): boolean {
+  for (let index = 1; index < wanted.length; index += 1) {
+    const { id } = wanted[index] as Wanted;
+    for (let before = 0; before < index; before += 1) if (wanted[before]?.id === id) return true;
+  }
+  return false;
+}
+
+function joined(wanted: readonly Wanted[]): readonly Wanted[] {
+  const all = new Map<string, Wanted>();
+  for (const one of wanted) {
+    const before = all.get(one.id);
+    const counter = before && before.counter.limit <= one.counter.limit ? before.counter : one.counter;
+    all.set(one.id, before ? { ...before, counter, amount: before.amount + one.amount } : one);
+  }
+  return [...all.values()];
 }
 
 /** What is known of a counter at a moment. */

@@ -71,6 +71,28 @@ export function limited(parts: LimitedParts): Layer {
   const closed = ({ budgets }: Tab): void => {
     if (line.waiting() > 0) for (const { counter } of budgets) line.freed(counterId(counter));
   };
+  const admit = (call: Call, { asking, route, models }: Admitting): Soon<Tab> => {
+    const prompt = estimatePrompt(call.request);
+    const worst = worstCaseOf({ route, request: call.request, prompt });
+    const at = parts.clock();
+    const limits = applyingLimits(asking, limitsOfModels(route, models));
+    const budgets = applyingBudgets(asking, at);
+    const wanted = wantedTokens(worst, settings);
+    const isHeld = limits.length + budgets.length > 0;
+    const plan = { call, asking, worst, limits, budgets, wanted, isHeld, at };
+    const tokens = isHeld ? hold(plan, holding) : wanted;
+    return tokens instanceof Promise ? tokens.then((some) => opened(plan, some)) : opened(plan, tokens);
+  };
+  const opened = ({ call, asking, worst, limits, budgets, wanted, isHeld }: Plan, tokens: number): Tab => {
+    const { route, prompt, possible, named, choices } = worst;
+    const isGuess = named === undefined && possible === undefined;
+    const isLowered = tokens < wanted || (isGuess && budgets.length > 0);
+    const completionTokens = isLowered || named !== undefined ? tokens * choices : undefined;
+    const estimate = { promptTokens: likelyTokens(prompt), completionTokens };
+    if (isLowered) call.trace.maxTokens = tokens;
+    const admitted = isLowered ? { ...call, request: withLimit(call.request, tokens) } : call;
+    return books.open(admitted, { asking, latest, route, estimate, limits, budgets, isHeld, closed });
+  };
   return (next) => async (call) => {
     // waited for only where it is not there: each wait costs as much as all that is counted
     const found = askingOf(call, directory);
@@ -81,25 +103,10 @@ export function limited(parts: LimitedParts): Layer {
     refuseModel(route, asking);
     const asked = directory.modelLimits();
     const models = asked instanceof Promise ? await asked : asked;
-    const prompt = estimatePrompt(call.request);
-    const worst = worstCaseOf({ route, request: call.request, prompt });
-    const at = parts.clock();
-    const limits = applyingLimits(asking, limitsOfModels(route, models));
-    const budgets = applyingBudgets(asking, at);
-    const wanted = wantedTokens(worst, settings);
-    const isHeld = limits.length + budgets.length > 0;
-    const held = isHeld ? hold({ call, worst, limits, budgets, at }, holding, wanted) : wanted;
-    const tokens = held instanceof Promise ? await held : held;
-
-    const { possible, named, choices } = worst;
-    const isGuess = named === undefined && possible === undefined;
-    const isLowered = tokens < wanted || (isGuess && budgets.length > 0);
-    const completionTokens = isLowered || named !== undefined ? tokens * choices : undefined;
-    const estimate = { promptTokens: likelyTokens(prompt), completionTokens };
-    const tab = books.open(call, { asking, latest, route, estimate, limits, budgets, isHeld, closed });
-    if (isLowered) call.trace.maxTokens = tokens;
+    const admitting = admit(call, { asking, route, models });
+    const tab = admitting instanceof Promise ? await admitting : admitting;
     try {
-      const reply = await next(isLowered ? { ...call, request: withLimit(call.request, tokens) } : call);
+      const reply = await next(tab.call);
       // it is closed by what makes attempts, and here only where nothing of the kind was needed
       return tab.isWorking ? reply : await closedBefore(reply, tab, books);
     } catch (cause) {
@@ -108,6 +115,12 @@ export function limited(parts: LimitedParts): Layer {
       throw cause;
     }
   };
+}
+
+interface Admitting {
+  readonly asking: Asking;
+  readonly route: Route;
+  readonly models: ReadonlyMap<string, Limits>;
 }
 
 function closedBefore(reply: Reply, tab: Tab, books: Books): Soon<Reply> {
@@ -186,18 +199,22 @@ interface Holding extends Pick<LimitedParts, 'counters' | 'settings' | 'line' | 
 
 interface Plan {
   readonly call: Call;
+  readonly asking: Asking;
   readonly worst: WorstCase;
   readonly limits: readonly Applying[];
   readonly budgets: readonly Applying<BudgetCounter>[];
+  /** Tokens that each choice should have. */
+  readonly wanted: number;
+  readonly isHeld: boolean;
   /** Unix milliseconds. */
   readonly at: number;
 }
 
 /** Takes all, with tokens enough for each choice to have so many of them; how many that are in the end. */
-function hold(plan: Plan, holding: Holding, wanted: number): Soon<number> {
-  const taken = takeAll(plan, holding, wanted);
-  if (taken instanceof Promise) return taken.then((first) => (noted(plan, first).ok ? wanted : insist(plan, holding, { wanted, first })));
-  return noted(plan, taken).ok ? wanted : insist(plan, holding, { wanted, first: taken });
+function hold(plan: Plan, holding: Holding): Soon<number> {
+  const taken = takeAll(plan, holding, plan.wanted);
+  if (taken instanceof Promise) return taken.then((first) => (noted(plan, first).ok ? plan.wanted : insist(plan, holding, first)));
+  return noted(plan, taken).ok ? plan.wanted : insist(plan, holding, taken);
 }
 
 function takeAll(plan: Plan, { counters, settings, turns }: Holding, tokens: number): Soon<Taken> {
@@ -210,15 +227,9 @@ function noted({ call, limits }: Plan, taken: Taken): Taken {
   return taken;
 }
 
-interface Refused {
-  readonly wanted: number;
-  /** What came of the first try. */
-  readonly first: Taken;
-}
-
-/** Tries again with less, or when others have given back what is missing. */
-async function insist(plan: Plan, holding: Holding, { wanted, first }: Refused): Promise<number> {
-  const { call, budgets, at } = plan;
+/** Tries again with less, or when others have given back what is missing. `first`: what came of the first try. */
+async function insist(plan: Plan, holding: Holding, first: Taken): Promise<number> {
+  const { call, budgets, wanted, at } = plan;
   const { line, settings, clock } = holding;
   const keys = budgets.map(({ counter }) => counterId(counter));
   const deadline = at + settings.maxWaitMs;
@@ -251,14 +262,12 @@ async function insist(plan: Plan, holding: Holding, { wanted, first }: Refused):
 }
 
 function takesOf({ worst, limits, budgets }: Plan, { answerTokens }: LimitSettings, tokens: number): readonly Take[] {
-  const takes: Take[] = [];
-  for (const { counter, of } of limits) {
-    takes.push({ counter, amount: of === 'tokens' ? BigInt(tokensHeld(worst, answerTokens, Number(counter.limit))) : 1n });
-  }
-  if (budgets.length === 0) return takes;
+  const counted = limits.map(({ counter, of }): Take => {
+    return { counter, amount: of === 'tokens' ? BigInt(tokensHeld(worst, answerTokens, Number(counter.limit))) : 1n };
+  });
+  if (budgets.length === 0) return counted;
   const amount = worstCostOf(worst, tokens);
-  for (const { counter } of budgets) takes.push({ counter, amount });
-  return takes;
+  return [...counted, ...budgets.map(({ counter }): Take => ({ counter, amount }))];
 }
 
 /**
