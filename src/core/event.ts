@@ -64,30 +64,32 @@ interface GrowingBlock {
 
 interface Growing {
   readonly blocks: (GrowingBlock | undefined)[];
-  readonly logprobs: TokenLogprob[];
-  readonly annotations: Annotation[];
-  sawLogprobs: boolean;
+  /** Undefined where no delta had any. */
+  logprobs: TokenLogprob[] | undefined;
+  annotations: Annotation[] | undefined;
   reason: StopReason | undefined;
 }
 
+/** What is still being filled in. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 const NO_SPEECH: Omit<SpeechBlock, 'type'> = { id: '', data: '', transcript: '', expiresAt: 0 };
 
-function toBlock(growing: GrowingBlock | undefined): Block[] {
-  if (!growing) return [];
-  const { of, text, state, speech } = growing;
-  const kept = state ? { state } : {};
+function toBlock({ of, text, state, speech }: GrowingBlock): Block | undefined {
   switch (of.type) {
-    case 'tool_call':
-      return [{ type: 'tool_call', id: of.id, kind: of.kind, name: of.name, input: text, ...kept }];
+    case 'tool_call': {
+      const { id, kind, name } = of;
+      return state ? { type: 'tool_call', id, kind, name, input: text, state } : { type: 'tool_call', id, kind, name, input: text };
+    }
     case 'text':
     case 'reasoning':
-      return [{ type: of.type, text, ...kept }];
+      return state ? { type: of.type, text, state } : { type: of.type, text };
     case 'refusal':
-      return [{ type: 'refusal', text }];
+      return { type: 'refusal', text };
     case 'opaque':
-      return state ? [{ type: 'opaque', state }] : [];
+      return state && { type: 'opaque', state };
     case 'speech':
-      return [{ type: 'speech', ...(speech ?? NO_SPEECH) }];
+      return { type: 'speech', ...(speech ?? NO_SPEECH) };
     default:
       return assertNever(of);
   }
@@ -107,7 +109,7 @@ export function createFolder(): Folder {
   let ended = false;
   const choices: Growing[] = [];
   const at = (index: number): Growing =>
-    (choices[index] ??= { blocks: [], logprobs: [], annotations: [], sawLogprobs: false, reason: undefined });
+    (choices[index] ??= { blocks: [], logprobs: undefined, annotations: undefined, reason: undefined });
 
   function take(event: ChatEvent): void {
     switch (event.type) {
@@ -121,9 +123,7 @@ export function createFolder(): Folder {
         const choice = at(event.choice);
         const block = choice.blocks[event.block];
         if (block) block.text += event.text;
-        if (!event.logprobs) return;
-        choice.sawLogprobs = true;
-        choice.logprobs.push(...event.logprobs);
+        if (event.logprobs) (choice.logprobs ??= []).push(...event.logprobs);
         return;
       }
       case 'speech_delta': {
@@ -137,7 +137,7 @@ export function createFolder(): Folder {
         return;
       }
       case 'annotations':
-        at(event.choice).annotations.push(...event.annotations);
+        (at(event.choice).annotations ??= []).push(...event.annotations);
         return;
       case 'finish':
         at(event.choice).reason = event.reason;
@@ -164,15 +164,10 @@ export function createFolder(): Folder {
     end() {
       if (!head || !ended) throw new GatewayError('upstream', 'The model stopped before the end of its answer.');
       const { id, model, created, fingerprint, serviceTier } = head;
-      return {
-        id,
-        model,
-        created,
-        ...(fingerprint === undefined ? {} : { fingerprint }),
-        ...(serviceTier === undefined ? {} : { serviceTier }),
-        choices: Array.from(choices, finished),
-        usage,
-      };
+      const made: Writable<ChatResponse> = { id, model, created, choices: Array.from(choices, finished), usage };
+      if (fingerprint !== undefined) made.fingerprint = fingerprint;
+      if (serviceTier !== undefined) made.serviceTier = serviceTier;
+      return made;
     },
   };
 }
@@ -188,13 +183,17 @@ function joined(speech: Omit<SpeechBlock, 'type'>, more: Partial<Omit<SpeechBloc
 
 function finished(choice: Growing | undefined, index: number): Choice {
   if (!choice?.reason) throw new GatewayError('upstream', `The model never finished choice ${index}.`);
-  return {
-    // by index: a hole in the list is a block that never was
-    blocks: Array.from(choice.blocks).flatMap(toBlock),
-    reason: choice.reason,
-    ...(choice.sawLogprobs ? { logprobs: choice.logprobs } : {}),
-    ...(choice.annotations.length > 0 ? { annotations: choice.annotations } : {}),
-  };
+  const { reason, logprobs, annotations } = choice;
+  const blocks: Block[] = [];
+  // by index: a hole in the list is a block that never was
+  for (const growing of choice.blocks) {
+    const block = growing && toBlock(growing);
+    if (block) blocks.push(block);
+  }
+  const made: Writable<Choice> = { blocks, reason };
+  if (logprobs) made.logprobs = logprobs;
+  if (annotations && annotations.length > 0) made.annotations = annotations;
+  return made;
 }
 
 /** The whole answer that a stream of batches makes; throws as `createFolder` says. */

@@ -16,7 +16,7 @@ export interface BlockWriter {
 export function createBlockWriter(choice: number): BlockWriter {
   let blocks = 0;
   /** By block, a high surrogate that waits for its other half: some servers cut between them. */
-  const halves = new Map<number, string>();
+  let halves: Map<number, string> | undefined;
 
   return {
     open(of, out) {
@@ -38,20 +38,20 @@ export function createBlockWriter(choice: number): BlockWriter {
       out.push({ type: 'block_state', choice, block, state });
     },
     close(block, out) {
-      const half = halves.get(block);
-      halves.delete(block);
+      const half = halves?.get(block);
+      halves?.delete(block);
       if (half !== undefined) out.push({ type: 'block_delta', choice, block, text: half.toWellFormed() });
       out.push({ type: 'block_end', choice, block });
     },
   };
 
   function wholeCharacters(block: number, piece: string): string {
-    const half = halves.size === 0 ? undefined : halves.get(block);
+    const half = halves?.get(block);
     const text = half === undefined ? piece : half + piece;
     const last = text.charCodeAt(text.length - 1);
     const cut = last >= 0xd800 && last <= 0xdbff;
-    if (cut) halves.set(block, text.slice(-1));
-    else if (half !== undefined) halves.delete(block);
+    if (cut) (halves ??= new Map()).set(block, text.slice(-1));
+    else if (half !== undefined) halves?.delete(block);
     const whole = cut ? text.slice(0, -1) : text;
     return whole.isWellFormed() ? whole : whole.toWellFormed();
   }

@@ -44,10 +44,10 @@ export interface CallContext {
   /** Owner of state that comes with a call. */
   readonly owner: string;
   /** Makes ids of calls where the provider gives none: the same answer, the same ids. */
-  readonly seed: string;
+  readonly answerId: string;
 }
 
-export function createCallReader({ choice, blocks, owner, seed }: CallContext): CallReader {
+export function createCallReader({ choice, blocks, owner, answerId }: CallContext): CallReader {
   const calls: Call[] = [];
   let opened = 0;
   /** The calls of the last chunk that spoke of several, in its order. */
@@ -141,7 +141,7 @@ export function createCallReader({ choice, blocks, owner, seed }: CallContext): 
 
   function open(call: Call, input: string, out: ChatEvent[]): void {
     const { kind, name } = call;
-    call.id = call.id === '' ? `call_${seed}_${choice}_${opened}` : call.id;
+    call.id = call.id === '' ? `call_${seedOf(answerId)}_${choice}_${opened}` : call.id;
     opened++;
     call.block = blocks.open({ type: 'tool_call', id: call.id, kind, name }, out);
     const begun = call.waiting + input;
@@ -159,14 +159,22 @@ export function createCallReader({ choice, blocks, owner, seed }: CallContext): 
   }
 }
 
+function seedOf(answerId: string): string {
+  return answerId
+    .replace(/^chatcmpl-/, '')
+    .replace(/[^A-Za-z0-9]/g, '')
+    .slice(-24);
+}
+
 /** Some servers leave the model's own marks behind the name (`f<|channel|>commentary`). */
-function toolName(value: unknown): string {
+export function toolName(value: unknown): string {
   const name = text(value) ?? '';
   const mark = name.indexOf('<|');
   return mark > 0 ? name.slice(0, mark) : name;
 }
 
-function argumentsOf(value: unknown): string {
+/** Some servers give them as an object. */
+export function argumentsOf(value: unknown): string {
   if (typeof value === 'string') return value;
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : '';
 }

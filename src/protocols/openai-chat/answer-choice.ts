@@ -1,9 +1,10 @@
 /** One choice of an answer, from deltas (or a whole message, which is one large delta) to events. */
-import type { Json, StopReason } from '../../core/chat.ts';
+import type { Json, StopReason, TokenLogprob } from '../../core/chat.ts';
 import type { ChatEvent } from '../../core/event.ts';
 import { count, fields, list, text } from '../json.ts';
 import { createBlockWriter } from './answer-blocks.ts';
 import { createCallReader } from './answer-calls.ts';
+import type { CallReader } from './answer-calls.ts';
 import { createMarkReader, readAnnotations, readSources } from './answer-citations.ts';
 import { readLogprobs } from './answer-logprobs.ts';
 import { createDetailReader, reasoningOf, thinkingOf } from './answer-reasoning.ts';
@@ -15,7 +16,8 @@ export interface ChoiceContext {
   readonly choice: number;
   /** Owner of the state that comes with the answer. */
   readonly owner: string;
-  readonly seed: string;
+  /** Ids of calls come from it where the provider gives none. */
+  readonly answerId: string;
   /** Log probabilities were asked for. */
   readonly logprobs: boolean;
   readonly reasoningDetails: boolean;
@@ -36,7 +38,7 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
   const details = context.reasoningDetails ? createDetailReader() : undefined;
   const marks = context.marks ? createMarkReader() : undefined;
   const blocks = createBlockWriter(choice);
-  const calls = createCallReader({ choice, blocks, owner, seed: context.seed });
+  let calls: CallReader | undefined;
   let open: { readonly type: TextType; readonly block: number } | undefined;
   /** The reasoning whose state is not whole before the end of the choice. */
   let thought: number | undefined;
@@ -45,23 +47,29 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
 
   return {
     read(delta, logprobs, out) {
-      think(delta, out);
       const { content, refusal, tool_calls: toolCalls } = delta;
       const spelled = context.logprobs ? readLogprobs(logprobs) : undefined;
+      if (typeof content === 'string' && !spelled && !saysMore(delta)) {
+        grow('text', content, out);
+        return;
+      }
+      think(delta, out);
       const says = typeof refusal === 'string' && refusal !== '' ? 'refusal' : 'text';
       if (typeof content === 'string' && (content !== '' || (spelled && says === 'text' && !isThinking(delta)))) {
-        grow({ type: 'text', piece: content, ...(spelled && says === 'text' ? { logprobs: spelled } : {}) }, out);
+        if (spelled && says === 'text') spell('text', { text: content, logprobs: spelled }, out);
+        else grow('text', content, out);
       } else if (typeof content === 'object' && content !== null) {
         for (const part of list(content)) readPart(fields(part), out);
       }
-      if (says === 'refusal') grow({ type: 'refusal', piece: String(refusal), ...(spelled ? { logprobs: spelled } : {}) }, out);
+      if (says === 'refusal' && spelled) spell('refusal', { text: String(refusal), logprobs: spelled }, out);
+      else if (says === 'refusal') grow('refusal', String(refusal), out);
       if (list(toolCalls).length > 0) {
         closeText(out);
-        calls.takeAll(list(toolCalls), out);
+        callReader().takeAll(list(toolCalls), out);
       }
       if (typeof delta['function_call'] === 'object' && delta['function_call'] !== null) {
         closeText(out);
-        calls.takeLegacy(delta['function_call'], out);
+        callReader().takeLegacy(delta['function_call'], out);
       }
       if (delta['audio'] !== undefined) speak(fields(delta['audio']), out);
       const annotations = delta['annotations'] === undefined ? [] : readAnnotations(delta['annotations']);
@@ -71,44 +79,53 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
     finish(reason, sources, out) {
       closeText(out);
       closeThought(out);
-      calls.close(out);
+      calls?.close(out);
       if (speech !== undefined) blocks.close(speech, out);
       keepForeign(out);
       const cited = marks && sources ? marks.annotations(readSources(sources)) : [];
       if (cited.length > 0) out.push({ type: 'annotations', choice, annotations: cited });
-      out.push({ type: 'finish', choice, reason: stopReason(reason, calls.opened() > 0) });
+      out.push({ type: 'finish', choice, reason: stopReason(reason, calls !== undefined && calls.opened() > 0) });
     },
   };
 
   function think(delta: Fields, out: ChatEvent[]): void {
     const piece = reasoningOf(delta);
-    if (piece !== '') grow({ type: 'reasoning', piece }, out);
+    if (piece !== '') grow('reasoning', piece, out);
     if (details && delta['reasoning_details'] != null) details.push(delta['reasoning_details']);
   }
 
   function readPart(part: Fields, out: ChatEvent[]): void {
-    if (part['type'] === 'thinking') grow({ type: 'reasoning', piece: thinkingOf(part) }, out);
-    else if (part['type'] === 'refusal') grow({ type: 'refusal', piece: text(part['refusal']) ?? '' }, out);
-    else grow({ type: 'text', piece: text(part['text']) ?? '' }, out);
+    if (part['type'] === 'thinking') grow('reasoning', thinkingOf(part), out);
+    else if (part['type'] === 'refusal') grow('refusal', text(part['refusal']) ?? '', out);
+    else grow('text', text(part['text']) ?? '', out);
   }
 
-  function grow(
-    added: { readonly type: TextType; readonly piece: string; readonly logprobs?: ReturnType<typeof readLogprobs> },
+  function callReader(): CallReader {
+    return (calls ??= createCallReader({ choice, blocks, owner, answerId: context.answerId }));
+  }
+
+  function grow(type: TextType, piece: string, out: ChatEvent[]): void {
+    if (piece === '') return;
+    if (type === 'reasoning' && thought !== undefined) blocks.grow(thought, piece, out);
+    else blocks.grow(blockFor(type, piece, out), piece, out);
+  }
+
+  /** The same with the tokens that spell the text, which may be empty. */
+  function spell(
+    type: 'text' | 'refusal',
+    spelled: { readonly text: string; readonly logprobs: readonly TokenLogprob[] },
     out: ChatEvent[],
   ): void {
-    const { type, piece, logprobs } = added;
-    if (piece === '' && !logprobs) return;
+    blocks.spell(blockFor(type, spelled.text, out), spelled, out);
+  }
+
+  /** The block that a piece belongs to, opened where another or none is open. */
+  function blockFor(type: TextType, piece: string, out: ChatEvent[]): number {
     if (type === 'text') marks?.push(piece);
-    if (type === 'reasoning' && thought !== undefined) {
-      blocks.grow(thought, piece, out);
-      return;
-    }
-    if (open?.type !== type) {
-      closeText(out);
-      open = { type, block: blocks.open({ type }, out) };
-    }
-    if (logprobs) blocks.spell(open.block, { text: piece, logprobs }, out);
-    else blocks.grow(open.block, piece, out);
+    if (open?.type === type) return open.block;
+    closeText(out);
+    open = { type, block: blocks.open({ type }, out) };
+    return open.block;
   }
 
   /** Reasoning with details stays open to the end: its signature may come behind the text. */
@@ -155,6 +172,32 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
   }
 }
 
+/** Fields of a message or a delta that say something beside its text. */
+const MORE: ReadonlySet<string> = new Set([
+  'refusal',
+  'tool_calls',
+  'function_call',
+  'audio',
+  'annotations',
+  'reasoning_content',
+  'reasoning',
+  'reasoning_text',
+  'thinking',
+  'reasoning_details',
+  'executed_tools',
+  'provider_state',
+]);
+
+/** Whether a message or a delta says something beside its content, and beside what `known` holds. */
+export function saysMore(message: Fields, known?: string): boolean {
+  for (const key in message) {
+    if (MORE.has(key) && key !== known && !isEmpty(message[key])) return true;
+  }
+  return false;
+}
+
+const isEmpty = (value: unknown): boolean => value == null || (Array.isArray(value) && value.length === 0);
+
 /** Some servers report the tokens of reasoning too; they spell no content. */
 function isThinking(delta: Fields): boolean {
   return reasoningOf(delta) !== '';
@@ -180,7 +223,7 @@ const FAILED: ReadonlySet<string> = new Set([
 ]);
 
 /** A choice that called tools ends with `tool_calls` whatever the provider says, one that did not never does. Unknown words are a `stop`. */
-function stopReason(word: string, called: boolean): StopReason {
+export function stopReason(word: string, called: boolean): StopReason {
   const reason = word.toLowerCase();
   if (LENGTH.has(reason)) return 'length';
   if (FILTERED.has(reason)) return 'content_filter';

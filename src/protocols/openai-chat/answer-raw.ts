@@ -41,11 +41,11 @@ export function createFramePasser(passing: Passing): (chunk: Fields, data: strin
 
 /** The fields that the contract has on every answer are there; some are left out by OpenAI itself (`refusal`, beside sound). */
 export function isComplete(body: Fields): boolean {
-  const choices = list(body['choices']).map(fields);
-  return choices.every((choice) => {
-    const message = fields(choice['message']);
-    return 'content' in message && 'refusal' in message;
-  });
+  for (const choice of list(body['choices'])) {
+    const message = fields(fields(choice)['message']);
+    if (!('content' in message && 'refusal' in message)) return false;
+  }
+  return true;
 }
 
 /** The text of a whole answer. */

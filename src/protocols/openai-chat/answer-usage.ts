@@ -40,28 +40,29 @@ export function readUsage(reported: Fields, providerTools?: Readonly<Record<stri
   const cached = count(prompt['cached_tokens']) ?? count(reported['cached_tokens']) ?? count(reported['prompt_cache_hit_tokens']) ?? 0;
   const tools = toolRuns(reported, providerTools);
   const writes = fields(prompt['cache_creation'] ?? prompt['cache_creation_token_details']);
-  return {
+  const usage: Writable<Usage> = {
     promptTokens,
     completionTokens: beside ? completion + reasoningTokens : within ? total - promptTokens : completion,
     cachedTokens: cached,
     reasoningTokens,
-    ...given('cacheWriteTokens', count(prompt['cache_write_tokens']) ?? count(prompt['cache_creation_input_tokens'])),
-    ...given('cacheWriteLongTokens', count(writes['ephemeral_1h_input_tokens'])),
-    ...given('promptAudioTokens', count(prompt['audio_tokens'])),
-    ...given('completionAudioTokens', count(details['audio_tokens'])),
-    ...given('promptImageTokens', count(prompt['image_tokens'])),
-    ...given('completionImageTokens', count(details['image_tokens'])),
-    ...given('acceptedPredictionTokens', count(details['accepted_prediction_tokens'])),
-    ...given('rejectedPredictionTokens', count(details['rejected_prediction_tokens'])),
-    ...(tools ? { providerTools: tools } : {}),
-    ...given('reportedCost', reportedCost(reported)),
   };
+  note(usage, 'cacheWriteTokens', count(prompt['cache_write_tokens']) ?? count(prompt['cache_creation_input_tokens']));
+  note(usage, 'cacheWriteLongTokens', count(writes['ephemeral_1h_input_tokens']));
+  note(usage, 'promptAudioTokens', count(prompt['audio_tokens']));
+  note(usage, 'completionAudioTokens', count(details['audio_tokens']));
+  note(usage, 'promptImageTokens', count(prompt['image_tokens']));
+  note(usage, 'completionImageTokens', count(details['image_tokens']));
+  note(usage, 'acceptedPredictionTokens', count(details['accepted_prediction_tokens']));
+  note(usage, 'rejectedPredictionTokens', count(details['rejected_prediction_tokens']));
+  if (tools) usage.providerTools = tools;
+  note(usage, 'reportedCost', reportedCost(reported));
+  return usage;
 }
 
-function given<K extends string>(key: K, value: number | undefined): Partial<Record<K, number>> {
-  const one: Partial<Record<K, number>> = {};
-  if (value !== undefined) one[key] = value;
-  return one;
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+function note(usage: Writable<Usage>, name: Exclude<keyof Usage, 'providerTools'>, value: number | undefined): void {
+  if (value !== undefined) usage[name] = value;
 }
 
 /**
@@ -77,13 +78,13 @@ function reportedCost(reported: Fields): number | undefined {
   return dollars + (count(fields(reported['cost_details'])['upstream_inference_cost']) ?? 0);
 }
 
-function toolRuns(reported: Fields, runs: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> | undefined {
+function toolRuns(reported: Fields, runs: Readonly<Record<string, number>> | undefined): Readonly<Record<string, number>> | undefined {
+  const searches = count(reported['num_search_queries']) ?? count(fields(reported['server_tool_use'])['web_search_requests']) ?? 0;
+  const sources = count(reported['num_sources_used']) ?? 0;
+  if (!runs && searches === 0 && sources === 0) return undefined;
   const tools: Record<string, number> = { ...runs };
-  const add = (name: string, times: number | undefined): void => {
-    if (times !== undefined && times > 0) tools[name] = times;
-  };
-  add('web_search', count(reported['num_search_queries']) ?? count(fields(reported['server_tool_use'])['web_search_requests']));
-  add('live_search_sources', count(reported['num_sources_used']));
+  if (searches > 0) tools['web_search'] = searches;
+  if (sources > 0) tools['live_search_sources'] = sources;
   return Object.keys(tools).length > 0 ? tools : undefined;
 }
 

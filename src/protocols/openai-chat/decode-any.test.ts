@@ -103,6 +103,52 @@ for (const [at, quirks] of quirky.entries()) {
   });
 }
 
+/** Answers that are nearly as plain as can be. */
+const plain = fc.record({
+  id: fc.constantFrom<unknown>('x', null),
+  service_tier: fc.constantFrom<unknown>('default', 'on_demand', null),
+  choices: fc.array(
+    fc.record({
+      message: fc
+        .record({ content: word, tool_calls: fc.oneof(fc.constant(null), fc.array(toolCall, { minLength: 1, maxLength: 3 })) })
+        .chain((said) => delta.map((more) => ({ ...said, ...(more.refusal === 'a' ? more : {}) }))),
+      finish_reason: fc.constantFrom<unknown>('stop', 'length', 'tool_calls', 'error', '', null),
+      usage: fc.constantFrom<unknown>(null, null, null, { prompt_tokens: 7, completion_tokens: 8 }),
+    }),
+    { minLength: 1, maxLength: 2 },
+  ),
+  usage: fc.constantFrom<unknown>(null, { prompt_tokens: 3, completion_tokens: 4, num_sources_used: 2 }),
+  citations: fc.constantFrom<unknown>(null, null, ['https://a.example']),
+});
+
+/** The same with a field that says nothing, but is no part of the plainest answers. */
+function withSilence(body: Readonly<Record<string, unknown>>): unknown {
+  const { choices } = body;
+  if (!Array.isArray(choices)) return body;
+  const silent = ({ message, ...rest }: Record<string, unknown>) =>
+    typeof message === 'object' && message !== null && !('audio' in message)
+      ? { ...rest, message: { ...message, audio: {} } }
+      : { message, ...rest };
+  return { ...body, choices: choices.map((one: unknown) => (typeof one === 'object' && one !== null ? silent({ ...one }) : one)) };
+}
+
+test('openai-chat: a plain answer, read at once, is the same as when it is read as events', () => {
+  const outcome = (body: unknown, quirks: OpenAIChatQuirks): unknown => {
+    try {
+      return prepare(accept(), quirks).response(body).response;
+    } catch (error) {
+      assert.ok(error instanceof GatewayError, String(error));
+      return error.message;
+    }
+  };
+  fc.assert(
+    fc.property(fc.oneof(plain, plain, frame), fc.constantFrom(...quirky), (body, quirks) => {
+      assert.deepEqual(outcome(body, quirks), outcome(withSilence(body), quirks));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test('openai-chat: any whole answer is read, or refused with an error of ours', () => {
   fc.assert(
     fc.property(frame, (body) => {

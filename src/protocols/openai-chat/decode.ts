@@ -4,11 +4,13 @@ import { createFolder } from '../../core/event.ts';
 import type { Batch, ChatEvent } from '../../core/event.ts';
 import { GatewayError } from '../../core/error.ts';
 import { plainMessage } from '../failure.ts';
-import { entry, fields, list, text } from '../json.ts';
+import { fields, list, text } from '../json.ts';
 import type { AnswerHead, Decoder, Frame, WireTarget } from '../wire.ts';
 import { createChoiceReader, isFailure } from './answer-choice.ts';
 import type { ChoiceReader } from './answer-choice.ts';
 import { errorWithin, reported } from './answer-errors.ts';
+import { headOf } from './answer-head.ts';
+import { readPlain } from './answer-plain.ts';
 import { createFramePasser, isComplete, passBody } from './answer-raw.ts';
 import type { Passing } from './answer-raw.ts';
 import { countExecuted, noteExecuted, readUsage, usageIn } from './answer-usage.ts';
@@ -26,18 +28,6 @@ export interface AnswerContext {
 
 const NOTHING: Batch = { events: [] };
 const DONE = 'data: [DONE]\n\n';
-const TIERS: Readonly<Record<string, string>> = {
-  auto: 'auto',
-  default: 'default',
-  flex: 'flex',
-  scale: 'scale',
-  priority: 'priority',
-  fast: 'fast',
-  standard: 'default',
-  on_demand: 'default',
-  performance: 'priority',
-};
-
 interface ChoiceState {
   readonly reader: ChoiceReader;
   /** The provider's word for the end; told with what comes next, because some add to a choice that has ended. */
@@ -48,60 +38,47 @@ interface ChoiceState {
 /** What streams and whole answers have in common. */
 interface Answer {
   /** The events of a chunk. Throws a GatewayError where the provider's server gave up, or what it says makes no sense. */
-  chunk(chunk: Fields, of: 'delta' | 'message'): ChatEvent[];
+  chunk(chunk: Fields): ChatEvent[];
   /** The last events. Throws `upstream` where a choice has not finished. */
   close(): ChatEvent[];
   /** All choices have finished. */
   finished(): boolean;
 }
 
-function createAnswer({ request, target, head, passes }: AnswerContext): Answer {
+/** `of`: where a choice says something, in chunks of a stream or in a whole answer. */
+function createAnswer({ request, target, head, passes }: AnswerContext, of: 'delta' | 'message'): Answer {
   const { quirks } = target;
   const choices = new Map<number, ChoiceState>();
   /** Tools that the provider ran, by their index. */
-  const executed = new Map<unknown, string>();
-  const seed = head.id
-    .replace(/^chatcmpl-/, '')
-    .replace(/[^A-Za-z0-9]/g, '')
-    .slice(-24);
+  let executed: Map<unknown, string> | undefined;
   let started = false;
   let usage: Fields | undefined;
   let sources: Fields | undefined;
   let ending = 0;
 
-  return { chunk, close, finished: () => choices.size > 0 && choices.size >= request.n && allEnded() };
+  return { chunk, close, finished: allEnded };
 
-  function chunk(body: Fields, of: 'delta' | 'message'): ChatEvent[] {
+  function chunk(body: Fields): ChatEvent[] {
     const out: ChatEvent[] = [];
-    const given = body['choices'];
-    const entries = Array.isArray(given) ? list(given) : [];
+    const entries = list(body['choices']);
     if (!started && (entries.length > 0 || text(body['id']))) start(body, out);
     if (body['usage'] != null || body['x_groq'] !== undefined || of === 'message') usage = usageIn(body) ?? usage;
     if (body['citations'] != null || body['search_results'] != null) sources = body;
-    for (const [at, entry] of entries.entries()) take(fields(entry), at, { of, out });
+    for (let at = 0; at < entries.length; at++) take(fields(entries[at]), at, out);
     if (ending > 0) flush(entries, out);
     return out;
   }
 
   function start(body: Fields, out: ChatEvent[]): void {
     started = true;
-    const { id, created, system_fingerprint: fingerprint, service_tier: tier } = body;
-    const serviceTier = entry(TIERS, text(tier));
-    out.push({
-      type: 'start',
-      id: typeof id === 'string' && id !== '' ? id : head.id,
-      model: target.model,
-      created: typeof created === 'number' && created > 0 ? Math.floor(created) : head.created,
-      ...(typeof fingerprint === 'string' && fingerprint !== '' ? { fingerprint } : {}),
-      ...(serviceTier === undefined ? {} : { serviceTier }),
-    });
+    out.push({ type: 'start', ...headOf(body, target, head) });
   }
 
-  function take(entry: Fields, at: number, { of, out }: { of: 'delta' | 'message'; out: ChatEvent[] }): void {
+  function take(entry: Fields, at: number, out: ChatEvent[]): void {
     const state = stateOf(entry['index'], at);
     if (!state || state.finished) return;
     const said = fields(entry[of] ?? (of === 'delta' ? entry['message'] : entry['delta']));
-    if (said['executed_tools'] !== undefined) noteExecuted(list(said['executed_tools']), executed);
+    if (said['executed_tools'] !== undefined) noteExecuted(list(said['executed_tools']), (executed ??= new Map<unknown, string>()));
     state.reader.read(said, entry['logprobs'], out);
     if (entry['usage'] != null) usage = usageIn({ choices: [entry] }) ?? usage;
     const reason = entry['finish_reason'];
@@ -130,7 +107,7 @@ function createAnswer({ request, target, head, passes }: AnswerContext): Answer 
     const reader = createChoiceReader({
       choice,
       owner: target.provider,
-      seed,
+      answerId: head.id,
       logprobs: request.logprobs !== undefined,
       reasoningDetails: quirks.reasoningDetails === true,
       providerState: quirks.providerState === true,
@@ -143,9 +120,9 @@ function createAnswer({ request, target, head, passes }: AnswerContext): Answer 
 
   /** Ends that this chunk does not speak of any more, or all of them where it has no choices. */
   function flush(entries: readonly unknown[], out: ChatEvent[]): void {
-    const spoken = new Set(entries.map((entry, at) => stateOf(fields(entry)['index'], at)));
+    const spoken = entries.map((entry, at) => stateOf(fields(entry)['index'], at));
     for (const state of choices.values()) {
-      if (!spoken.has(state)) finish(state, out);
+      if (!spoken.includes(state)) finish(state, out);
     }
   }
 
@@ -157,7 +134,8 @@ function createAnswer({ request, target, head, passes }: AnswerContext): Answer 
   }
 
   function allEnded(): boolean {
-    return [...choices.values()].every((state) => state.ending !== undefined);
+    for (let choice = 0; choice < request.n; choice++) if (choices.get(choice)?.ending === undefined) return false;
+    return true;
   }
 
   function close(): ChatEvent[] {
@@ -168,7 +146,7 @@ function createAnswer({ request, target, head, passes }: AnswerContext): Answer 
         throw new GatewayError('upstream', `The provider ended its answer without finishing choice ${choice}.`);
       finish(state, out);
     }
-    const read = usage && readUsage(usage, executed.size > 0 ? countExecuted(executed) : undefined);
+    const read = usage && readUsage(usage, executed && countExecuted(executed));
     if (read) out.push({ type: 'usage', usage: read });
     out.push({ type: 'end' });
     return out;
@@ -183,7 +161,7 @@ function passingOf({ request, target }: AnswerContext): Passing {
 /** Reads the frames of one stream. */
 export function createStreamDecoder(context: AnswerContext): Decoder {
   const { target, passes } = context;
-  const answer = createAnswer(context);
+  const answer = createAnswer(context, 'delta');
   const pass = createFramePasser(passingOf(context));
   let closed = false;
 
@@ -212,7 +190,7 @@ export function createStreamDecoder(context: AnswerContext): Decoder {
     const chunk = fields(parsed);
     const error = mayFail(chunk) ? errorWithin(parsed) : undefined;
     if (error) throw error;
-    const events = answer.chunk(chunk, 'delta');
+    const events = answer.chunk(chunk);
     return passes ? { events, raw: pass(chunk, data) } : { events };
   }
 
@@ -244,10 +222,14 @@ export function readAnswer(body: unknown, context: AnswerContext): { readonly re
   const error = mayFail(whole) ? errorWithin(body) : undefined;
   if (error) throw error;
   if (list(whole['choices']).length === 0) throw new GatewayError('upstream', 'The provider answered without a choice.');
-  const answer = createAnswer(context);
-  const folder = createFolder();
-  folder.push(answer.chunk(whole, 'message'));
-  folder.push(answer.close());
-  const response = folder.end();
+  const response = readPlain(whole, context) ?? readFolded(whole, context);
   return context.passes && isComplete(whole) ? { response, raw: passBody(whole, passingOf(context)) } : { response };
+}
+
+function readFolded(whole: Fields, context: AnswerContext): ChatResponse {
+  const answer = createAnswer(context, 'message');
+  const folder = createFolder();
+  folder.push(answer.chunk(whole));
+  folder.push(answer.close());
+  return folder.end();
 }

@@ -15,23 +15,22 @@ export function finishReason(reason: StopReason, request: ChatRequest, called: b
 }
 
 export function encodeUsage(usage: Usage) {
-  return {
+  const prompt: Record<string, number> = { cached_tokens: usage.cachedTokens };
+  if (usage.cacheWriteTokens !== undefined) prompt['cache_write_tokens'] = usage.cacheWriteTokens;
+  if (usage.promptAudioTokens !== undefined) prompt['audio_tokens'] = usage.promptAudioTokens;
+  const completion: Record<string, number> = { reasoning_tokens: usage.reasoningTokens };
+  if (usage.completionAudioTokens !== undefined) completion['audio_tokens'] = usage.completionAudioTokens;
+  if (usage.acceptedPredictionTokens !== undefined) completion['accepted_prediction_tokens'] = usage.acceptedPredictionTokens;
+  if (usage.rejectedPredictionTokens !== undefined) completion['rejected_prediction_tokens'] = usage.rejectedPredictionTokens;
+  const encoded: Record<string, unknown> = {
     prompt_tokens: usage.promptTokens,
     completion_tokens: usage.completionTokens,
     total_tokens: usage.promptTokens + usage.completionTokens,
-    prompt_tokens_details: {
-      cached_tokens: usage.cachedTokens,
-      ...where('cache_write_tokens', usage.cacheWriteTokens),
-      ...where('audio_tokens', usage.promptAudioTokens),
-    },
-    completion_tokens_details: {
-      reasoning_tokens: usage.reasoningTokens,
-      ...where('audio_tokens', usage.completionAudioTokens),
-      ...where('accepted_prediction_tokens', usage.acceptedPredictionTokens),
-      ...where('rejected_prediction_tokens', usage.rejectedPredictionTokens),
-    },
-    ...where('provider_tool_calls', usage.providerTools),
+    prompt_tokens_details: prompt,
+    completion_tokens_details: completion,
   };
+  if (usage.providerTools !== undefined) encoded['provider_tool_calls'] = usage.providerTools;
+  return encoded;
 }
 
 /** The field, where there is a value for it. */
