@@ -68,12 +68,15 @@ const MOST_UNKNOWN = 2000;
 const LIMITS = 'limits';
 
 export function createDirectory({ accounts, now, clock, outageMs, failed }: DirectoryOptions): Directory {
-  const known = createShelf<Account>(MOST_KEPT);
-  const projects = createShelf<Project>(MOST_KEPT);
+  const byHash = createShelf<Account>(MOST_KEPT, async (hash) => accountOf(await accounts.keyByHash(hash)));
+  const byKeyId = createShelf<Account>(MOST_KEPT, async (id) => accountOf(await accounts.key(id)));
+  const projects = createShelf<Project>(MOST_KEPT, (id) => accounts.project(id));
   // most end users are nobody's concern: that nothing is said of them is what is mostly kept here
-  const endUsers = createShelf<EndUser>(MOST_KEPT);
-  const models = createShelf<ReadonlyMap<string, Limits>>(1);
-  const shelves = [known, projects, endUsers, models];
+  const endUsers = createShelf<EndUser>(MOST_KEPT, (name) => accounts.endUser(...(JSON.parse(name) as [projectId: string, id: string])));
+  const models = createShelf<ReadonlyMap<string, Limits>>(1, async () => {
+    return new Map((await accounts.modelLimits()).map(({ model, limits }) => [model, limits]));
+  });
+  const shelves = [byHash, byKeyId, projects, endUsers, models];
 
   let generation = 0;
   let version: number | undefined;
@@ -111,8 +114,8 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
   };
   const lookOnce = (): Promise<void> => (looking ??= look().finally(() => (looking = undefined)));
 
-  const keepLooking = (): void => {
-    askedAt = now();
+  const keepLooking = (at: number): void => {
+    askedAt = at;
     if (poll || closed) return;
     poll = setInterval(() => {
       if (now() - askedAt > IDLE_MS) {
@@ -125,7 +128,7 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
     poll.unref();
   };
 
-  const isFresh = (): boolean => version !== undefined && now() - confirmedAt < FRESH_MS && confirmedRumours === rumours;
+  const isFresh = (at: number): boolean => version !== undefined && at - confirmedAt < FRESH_MS && confirmedRumours === rumours;
   const mayGoOn = (): boolean => version !== undefined && now() - confirmedAt < outageMs;
 
   /** Resolves when what is known may be believed. */
@@ -136,26 +139,29 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
       return;
     }
     // twice: the look that is under way may have begun too long ago
-    for (let round = 0; round < 2 && !isFresh(); round++) {
+    for (let round = 0; round < 2 && !isFresh(now()); round++) {
       if (!away || now() >= away.until) await lookOnce();
     }
-    if (!isFresh() && !mayGoOn()) throw unavailable(undefined);
+    if (!isFresh(now()) && !mayGoOn()) throw unavailable(undefined);
   };
 
   /** From the shelf, or from the store; one question at a time for each. */
-  const find = <T>(shelf: Shelf<T>, name: string, ask: () => Promise<T | undefined>): Soon<T | undefined> => {
-    keepLooking();
-    if (!isFresh()) return confirm().then(() => taken(shelf, name, ask));
-    return taken(shelf, name, ask);
+  const find = <T>(shelf: Shelf<T>, name: string): Soon<T | undefined> => {
+    const at = now();
+    keepLooking(at);
+    return isFresh(at) ? taken(shelf, name) : confirm().then(() => taken(shelf, name));
   };
 
-  const taken = <T>(shelf: Shelf<T>, name: string, ask: () => Promise<T | undefined>): Soon<T | undefined> => {
+  const taken = <T>(shelf: Shelf<T>, name: string): Soon<T | undefined> => {
     const there = shelf.get(name);
-    if (there) return there.value;
-    const asked = shelf.asking.get(name);
-    if (asked) return asked;
+    return there ? there.value : asked(shelf, name);
+  };
+
+  const asked = <T>(shelf: Shelf<T>, name: string): Promise<T | undefined> => {
+    const before = shelf.asking.get(name);
+    if (before) return before;
     const at = generation;
-    const asking = ask().then(
+    const asking = shelf.ask(name).then(
       (value) => {
         if (at === generation) {
           shelf.asking.delete(name);
@@ -172,11 +178,9 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
     return asking;
   };
 
-  const project = (id: string): Soon<Project | undefined> => find(projects, id, () => accounts.project(id));
-
   const accountOf = async (presented: VirtualKey | undefined): Promise<Account | undefined> => {
     const key = presented?.rotatedTo === undefined ? presented : await accounts.key(presented.rotatedTo);
-    const owner = key && (await project(key.projectId));
+    const owner = key && (await find(projects, key.projectId));
     return presented && key && owner ? { key, project: owner, presented } : undefined;
   };
 
@@ -204,12 +208,12 @@ export function createDirectory({ accounts, now, clock, outageMs, failed }: Dire
   };
 
   return {
-    byHash: (hash) => find(known, `hash ${hash}`, async () => accountOf(await accounts.keyByHash(hash))),
-    byKeyId: (id) => find(known, `id ${id}`, async () => accountOf(await accounts.key(id))),
-    project,
-    endUser: (projectId, id) => find(endUsers, JSON.stringify([projectId, id]), () => accounts.endUser(projectId, id)),
+    byHash: (hash) => find(byHash, hash),
+    byKeyId: (id) => find(byKeyId, id),
+    project: (id) => find(projects, id),
+    endUser: (projectId, id) => find(endUsers, JSON.stringify([projectId, id])),
     modelLimits() {
-      const found = find(models, LIMITS, async () => new Map((await accounts.modelLimits()).map(({ model, limits }) => [model, limits])));
+      const found = find(models, LIMITS);
       return found instanceof Promise ? found.then((limits) => limits ?? NO_LIMITS) : (found ?? NO_LIMITS);
     },
     used(keyId) {
@@ -254,26 +258,35 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 interface Shelf<T> {
   get(name: string): { readonly value: T | undefined } | undefined;
   put(name: string, value: T | undefined): void;
+  /** The store. */
+  ask(name: string): Promise<T | undefined>;
   readonly asking: Map<string, Promise<T | undefined>>;
   clear(): void;
 }
 
-function createShelf<T>(most: number): Shelf<T> {
+function createShelf<T>(most: number, ask: (name: string) => Promise<T | undefined>): Shelf<T> {
   const found = new Map<string, { readonly value: T }>();
+  /** The last of those found. */
+  let newest: { readonly value: T } | undefined;
   const missing = new Set<string>();
   const asking = new Map<string, Promise<T | undefined>>();
+  const setLast = (name: string, entry: { readonly value: T }): void => {
+    found.delete(name);
+    found.set(name, entry);
+    newest = entry;
+  };
   return {
+    ask,
     asking,
     get(name) {
       const entry = found.get(name);
       if (!entry) return missing.has(name) ? ABSENT : undefined;
-      found.delete(name);
-      found.set(name, entry);
+      if (entry !== newest) setLast(name, entry);
       return entry;
     },
     put(name, value) {
       if (value !== undefined) {
-        found.set(name, { value });
+        setLast(name, { value });
         dropFirst(found, most);
         return;
       }
@@ -282,6 +295,7 @@ function createShelf<T>(most: number): Shelf<T> {
     },
     clear() {
       found.clear();
+      newest = undefined;
       missing.clear();
       asking.clear();
     },

@@ -40,18 +40,19 @@ export function createModelAccess(catalog: Catalog, directory: Directory | undef
   /** What restricts this caller, and the end user that it asks for; undefined where nothing does. */
   const rulesOf = ({ keyId, projectId }: Principal, user?: string): Soon<Allows | undefined> => {
     if (!directory || projectId === undefined) return undefined;
-    const join = (owner: Owner | undefined, endUser: EndUser | undefined): Allows | undefined => {
-      if (!owner && keyId !== undefined) throw new GatewayError('invalid_api_key', 'The API key is not known here any more.');
-      const all = [owner?.key?.models ?? [], owner?.project?.models ?? [], endUser?.models ?? []]
-        .filter((patterns) => patterns.length > 0)
-        .map(allowsOf);
-      if (all.length === 0) return undefined;
-      return (name, targets) => all.every((allows) => allows(name, targets));
-    };
     const owner = ownerOf(directory, keyId, projectId);
     const endUser = user === undefined ? undefined : directory.endUser(projectId, user);
-    if (!(owner instanceof Promise) && !(endUser instanceof Promise)) return join(owner, endUser);
-    return Promise.all([owner, endUser]).then(([found, who]) => join(found, who));
+    if (!(owner instanceof Promise) && !(endUser instanceof Promise)) return rulesFor(keyId, owner, endUser);
+    return Promise.all([owner, endUser]).then(([found, who]) => rulesFor(keyId, found, who));
+  };
+  const rulesFor = (keyId: string | undefined, owner: Owner | undefined, endUser: EndUser | undefined): Allows | undefined => {
+    if (!owner && keyId !== undefined) throw new GatewayError('invalid_api_key', 'The API key is not known here any more.');
+    const byKey = owner?.key?.models ?? NO_PATTERNS;
+    const byProject = owner?.project?.models ?? NO_PATTERNS;
+    const byUser = endUser?.models ?? NO_PATTERNS;
+    if (byKey.length + byProject.length + byUser.length === 0) return undefined;
+    const all = [byKey, byProject, byUser].filter((patterns) => patterns.length > 0).map(allowsOf);
+    return (name, targets) => all.every((allows) => allows(name, targets));
   };
 
   const listed = async (allows: Allows | undefined): Promise<readonly ModelCard[]> => {
@@ -104,6 +105,8 @@ export function createModelAccess(catalog: Catalog, directory: Directory | undef
     },
   };
 }
+
+const NO_PATTERNS: readonly string[] = [];
 
 /** Whose a request is: a key with its project, or a project alone. */
 type Owner = Partial<Pick<Account, 'key' | 'project'>>;
