@@ -1,4 +1,5 @@
 /** A request on its way, and the shape of everything that handles one. */
+import type { Signal } from './abort.ts';
 import type { ChatRequest, ChatResponse, Usage } from './chat.ts';
 import { GatewayError } from './error.ts';
 import type { Batch } from './event.ts';
@@ -71,7 +72,7 @@ export interface Call {
   /** What the client wants of the cache; absent: as the server has it. `refresh`: not the answer that is there, but keep the new one. */
   readonly cache?: 'use' | 'skip' | 'refresh';
   /** Fires when the client goes away or the server gives up. Everything that works for this call stops. */
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
   readonly trace: CallTrace;
   /** Is told of each attempt when it has ended. Must not throw. */
   readonly attempted?: (attempt: Attempt) => void;

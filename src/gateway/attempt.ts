@@ -1,5 +1,5 @@
 /** One attempt at one target: its time-outs, its place in the books, and the end of both, once, however it ends. */
-import { eachUnlessAborted, unlessAborted } from '../core/abort.ts';
+import { Abort, eachUnlessAborted, unlessAborted } from '../core/abort.ts';
 import type { Attempt, Call, Reply } from '../core/call.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
@@ -40,7 +40,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     hedge,
   };
   call.trace.attempts.push(attempt);
-  const control = new AbortController();
+  const control = new Abort();
   /** Looks for silence in a stream. */
   let idle: NodeJS.Timeout | undefined;
   /** Since when the target's next output has been waited for; undefined while its reader has not asked for more. */
@@ -93,7 +93,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   const timer = firstOutputMs > 0 ? setTimeout(() => control.abort(tooLate()), firstOutputMs) : undefined;
   const work = async (): Promise<Reply> => {
     try {
-      const reply = await unlessAborted(backend.chat({ ...call, signal: control.signal, reached }, target.target), control.signal);
+      const reply = await unlessAborted(backend.chat({ ...call, signal: control, reached }, target.target), control);
       attempt.firstOutputAt = now();
       ticket.firstOutput(attempt.firstOutputAt - attempt.startedAt);
       if (reply.kind === 'stream') return { ...reply, batches: watched(reply.batches) };
@@ -115,7 +115,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   /** The same batches; what they say of the end is kept, and silence ends them. */
   function watched(batches: AsyncIterable<Batch>): AsyncIterable<Batch> {
     const inner = batches[Symbol.asyncIterator]();
-    const unlessLeft = eachUnlessAborted(control.signal);
+    const unlessLeft = eachUnlessAborted(control);
     waitingSince = undefined;
     const silent = (): GatewayError =>
       new GatewayError(

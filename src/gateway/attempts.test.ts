@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Signal } from '../core/abort.ts';
 import type { Call, Reply } from '../core/call.ts';
 import type { GatewayError } from '../core/error.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
@@ -128,7 +129,7 @@ test('attempts: the whole request has one deadline, waits included, and streams 
 });
 
 test('attempts: a client that leaves ends the attempt, or the wait for the next one, at once', async () => {
-  let seen: AbortSignal | undefined;
+  let seen: Signal | undefined;
   const hangs = async ({ signal }: Call): Promise<Reply> => {
     seen = signal;
     return new Promise<never>(() => undefined);
@@ -210,7 +211,7 @@ test('attempts: an answer that a filter withheld is asked for elsewhere where th
 
 test('attempts: hedging starts a second target when the first is late; the loser is ended, and both are in the books', async (t) => {
   virtual(t);
-  const signals: AbortSignal[] = [];
+  const signals: Signal[] = [];
   const late = async ({ signal }: Call): Promise<Reply> => {
     signals.push(signal);
     return new Promise<never>(() => undefined);

@@ -1,5 +1,6 @@
 /** From a route to an answer: targets in order, retries, fallback, one deadline for all of it. */
-import { pause } from '../core/abort.ts';
+import { following, pause } from '../core/abort.ts';
+import type { Signal } from '../core/abort.ts';
 import type { Attempt, Call, Reply } from '../core/call.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
 import { until } from './admission.ts';
@@ -262,23 +263,22 @@ function second(work: Work, prospects: readonly Prospect[], first: Attempted): A
 }
 
 /** A signal that also fires when the time for the whole request is over. `done` takes its timer away. */
-function withDeadline(outer: AbortSignal, wholeMs: number): { signal: AbortSignal; done: () => void } {
-  if (wholeMs === 0) return { signal: outer, done: () => undefined };
-  const control = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const forward = (): void => {
-    // who leaves may never ask for the answer's end
-    clearTimeout(timer);
-    control.abort(outer.reason);
-  };
-  if (outer.aborted) forward();
-  outer.addEventListener('abort', forward, { once: true });
-  const late = (): GatewayError =>
-    new GatewayError('upstream_timeout', `The answer was not complete within ${shown(wholeMs)} (time-out for the whole request).`);
-  if (!outer.aborted) timer = setTimeout(() => control.abort(late()), wholeMs);
+function withDeadline(outer: Signal, wholeMs: number): { readonly signal: Signal; readonly done: () => void } {
+  if (wholeMs === 0) return { signal: outer, done: nothing };
+  const { control, leave } = following(outer);
+  if (control.aborted) return { signal: control, done: nothing };
+  const timer = setTimeout(() => control.abort(tooLate(wholeMs)), wholeMs);
   const done = (): void => {
     clearTimeout(timer);
-    outer.removeEventListener('abort', forward);
+    leave();
   };
-  return { signal: control.signal, done };
+  // who leaves may never ask for the answer's end
+  control.addEventListener('abort', done);
+  return { signal: control, done };
+}
+
+const nothing = (): void => undefined;
+
+function tooLate(wholeMs: number): GatewayError {
+  return new GatewayError('upstream_timeout', `The answer was not complete within ${shown(wholeMs)} (time-out for the whole request).`);
 }

@@ -1,4 +1,5 @@
 /** One stream for several readers, each at its own pace. */
+import type { Signal } from '../core/abort.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
 import type { Batch } from '../core/event.ts';
 import { bytesOf } from './recording.ts';
@@ -22,7 +23,7 @@ export interface Reader {
 
 export interface FanOut {
   /** A reader of the whole stream, until it is closed. The signal makes it leave. */
-  enter(signal: AbortSignal): Reader;
+  enter(signal: Signal): Reader;
   /** The stream is here. Nothing of it is asked for before a reader wants it. */
   start(batches: AsyncIterable<Batch>): void;
   /** There is no stream. */

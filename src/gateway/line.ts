@@ -1,11 +1,13 @@
 /** Who waits for a place, in the order in which they came; a short line, and nobody stands in it for long. */
 
+import type { Signal } from '../core/abort.ts';
+
 export interface Line {
   /**
    * Resolves with the one of these keys behind which a place may be free, with undefined when `ms` have passed or the line
    * is too long to join. Rejects with the signal's reason.
    */
-  wait(keys: readonly string[], ms: number, signal: AbortSignal): Promise<string | undefined>;
+  wait(keys: readonly string[], ms: number, signal: Signal): Promise<string | undefined>;
   /** A place behind this key has become free: the first who waits for it is told, and who does not take it says so here again. */
   freed(key: string): void;
   waiting(): number;

@@ -1,4 +1,5 @@
 /** Knows when a reply is over, and has something done before anybody hears of it. */
+import type { Signal } from '../core/abort.ts';
 import type { Reply } from '../core/call.ts';
 import { isOver } from '../core/event.ts';
 import type { Batch } from '../core/event.ts';
@@ -8,13 +9,13 @@ import type { Soon } from '../core/soon.ts';
  * The same reply. `over` is called when it is complete or broken off, has been left, or its signal has fired. What ends
  * it (its last batch, its failure, a whole answer) is passed on when `over` is done. It may be called more than once.
  */
-export function beforeEnd(reply: Reply, signal: AbortSignal, over: () => Soon<void>): Soon<Reply> {
+export function beforeEnd(reply: Reply, signal: Signal, over: () => Soon<void>): Soon<Reply> {
   if (reply.kind !== 'full') return { ...reply, batches: watched(reply.batches, signal, over) };
   const ending = over();
   return ending ? ending.then(() => reply) : reply;
 }
 
-function watched(batches: AsyncIterable<Batch>, signal: AbortSignal, over: () => Soon<void>): AsyncIterable<Batch> {
+function watched(batches: AsyncIterable<Batch>, signal: Signal, over: () => Soon<void>): AsyncIterable<Batch> {
   const gone = (): void => void over();
   if (signal.aborted) gone();
   else signal.addEventListener('abort', gone, { once: true });

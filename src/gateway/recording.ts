@@ -1,4 +1,5 @@
 /** A stream, put together to a whole answer while it passes. */
+import type { Signal } from '../core/abort.ts';
 import type { ChatResponse, TokenLogprob } from '../core/chat.ts';
 import { assertNever, createFolder } from '../core/event.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
@@ -105,7 +106,7 @@ function sizeOfLogprobs(logprobs: readonly TokenLogprob[]): number {
 }
 
 /** The same stream, noted by the recording as it passes. Forgotten where the reader leaves, or the signal fires. */
-export function recorded(batches: AsyncIterable<Batch>, recording: Recording, signal: AbortSignal): AsyncIterable<Batch> {
+export function recorded(batches: AsyncIterable<Batch>, recording: Recording, signal: Signal): AsyncIterable<Batch> {
   signal.addEventListener('abort', recording.drop, { once: true });
   return watched(batches, {
     pass(batch) {

@@ -1,5 +1,5 @@
 /** One call for all who ask the same at the same time. */
-import { unlessAborted } from '../core/abort.ts';
+import { Abort, unlessAborted } from '../core/abort.ts';
 import type { Call, Handler, Reply } from '../core/call.ts';
 import type { Batch } from '../core/event.ts';
 import { watched } from '../core/watched.ts';
@@ -33,12 +33,12 @@ export function createSharedCalls({ limit, hold }: SharedCallsOptions): SharedCa
   const open = new Map<string, Shared>();
 
   const start = (key: string, call: Call, handler: Handler): Shared => {
-    const control = new AbortController();
+    const control = new Abort();
     const close = (): void => {
       if (open.get(key) === shared) open.delete(key);
     };
     const fanOut = createFanOut({ limit, hold, closed: close, abandoned: (reason) => control.abort(reason) });
-    const reply = handler({ ...call, signal: control.signal });
+    const reply = handler({ ...call, signal: control });
     const shared: Shared = { reply, fanOut };
     open.set(key, shared);
     // before anybody else hears of it, so that whoever tries again finds the place free

@@ -1,5 +1,6 @@
 /** One HTTP request over undici and its answer: read at the reader's pace, ended by a signal at any time. */
 import type { Dispatcher } from 'undici';
+import type { Signal } from '../core/abort.ts';
 import { GatewayError } from '../core/error.ts';
 import { notReached } from './unreached.ts';
 
@@ -40,7 +41,7 @@ export interface Exchange {
   readonly connectMs: number;
   readonly headersMs: number;
   readonly idleMs: number;
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
   /** Called when a connection is there and the request goes out on it. */
   readonly sent?: (() => void) | undefined;
 }
@@ -114,7 +115,7 @@ interface Flow {
 }
 
 /** What lies between the socket and the reader. */
-function createFlow(signal: AbortSignal, explain: (cause: unknown) => unknown): Flow {
+function createFlow(signal: Signal, explain: (cause: unknown) => unknown): Flow {
   let controller: Dispatcher.DispatchController | undefined;
   const waiting: Uint8Array[] = [];
   let bytes = 0;

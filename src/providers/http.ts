@@ -4,6 +4,7 @@
  */
 import { Agent, EnvHttpProxyAgent, Pool } from 'undici';
 import type { Dispatcher } from 'undici';
+import type { Signal } from '../core/abort.ts';
 import { GatewayError } from '../core/error.ts';
 import { exchange } from './exchange.ts';
 import type { HttpAnswer } from './exchange.ts';
@@ -23,7 +24,7 @@ export interface HttpOptions {
 export interface SendOptions {
   readonly timeouts: Timeouts;
   /** Ends the request whenever it fires; what waits for it is rejected with its reason. */
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
   /** Called when a connection is there and the request goes out on it. */
   readonly sent?: (() => void) | undefined;
 }

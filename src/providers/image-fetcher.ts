@@ -4,6 +4,8 @@ import type { LookupAddress, LookupAllOptions } from 'node:dns';
 import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import { Agent } from 'undici';
+import { following } from '../core/abort.ts';
+import type { Signal } from '../core/abort.ts';
 import { GatewayError } from '../core/error.ts';
 import { exchange } from './exchange.ts';
 import type { HttpAnswer } from './exchange.ts';
@@ -39,7 +41,7 @@ export interface FetchOptions {
   readonly param: string;
   /** Called with each piece's length; throws where it is too much. */
   readonly take: (bytes: number) => void;
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
 }
 
 export interface ImageFetcher {
@@ -71,7 +73,7 @@ export function createImageFetcher(options: FetcherOptions): ImageFetcher {
     return url;
   }
 
-  async function follow(text: string, no: Refusal, signal: AbortSignal): Promise<HttpAnswer> {
+  async function follow(text: string, no: Refusal, signal: Signal): Promise<HttpAnswer> {
     const headers = { 'user-agent': userAgent, accept: 'image/png,image/jpeg,image/webp,image/gif', 'accept-encoding': 'identity' };
     let url = checked(text, undefined, no);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
@@ -111,15 +113,23 @@ export function createImageFetcher(options: FetcherOptions): ImageFetcher {
     async get(url, { param, take, signal }) {
       const no: Refusal = (why, cause) =>
         new GatewayError('invalid_value', `Invalid image at '${param}': ${why}`, { param, ...(cause === undefined ? {} : { cause }) });
-      const deadline = AbortSignal.timeout(timeoutMs);
+      const { control, leave } = following(signal);
+      let isLate = false;
+      const deadline = setTimeout(() => {
+        isLate = true;
+        control.abort(new Error('it takes too long'));
+      }, timeoutMs);
       try {
-        const answer = await follow(url, no, AbortSignal.any([signal, deadline]));
+        const answer = await follow(url, no, control);
         return await read(answer, no, take);
       } catch (cause) {
         signal.throwIfAborted();
-        if (deadline.aborted) throw no(`it could not be had within ${timeoutMs} ms.`, cause);
+        if (isLate) throw no(`it could not be had within ${timeoutMs} ms.`, cause);
         if (cause instanceof GatewayError && !cause.kind.startsWith('upstream')) throw cause;
         throw no(UNREACHABLE, cause);
+      } finally {
+        clearTimeout(deadline);
+        leave();
       }
     },
     close: () => agent.destroy(),

@@ -1,11 +1,13 @@
 /** Images by URL as data URLs, for providers that do not fetch by themselves. */
+import { following } from '../core/abort.ts';
+import type { Signal } from '../core/abort.ts';
 import type { ChatRequest, ImageBlock, Message } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
 import type { ImageFetcher } from './image-fetcher.ts';
 
 export interface InlineOptions {
   readonly fetcher: ImageFetcher;
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
   /** Addresses of one request at most. */
   readonly maxImages?: number;
   /** Bytes of all images of one request together. */
@@ -28,8 +30,7 @@ export async function inlineImages(request: ChatRequest, options: InlineOptions)
   const [over] = [...first.values()].slice(maxImages);
   if (over !== undefined) throw refused(over, `a request may have ${maxImages} images by URL at most.`);
 
-  const giveUp = new AbortController();
-  const either = AbortSignal.any([signal, giveUp.signal]);
+  const { control, leave } = following(signal);
   const dataUrls = new Map<string, string>();
   let total = 0;
   const fetchNext = async ([url, param]: [string, string]): Promise<void> => {
@@ -37,14 +38,16 @@ export async function inlineImages(request: ChatRequest, options: InlineOptions)
       total += bytes;
       if (total > maxTotalBytes) throw refused(param, `the images of a request may have ${maxTotalBytes} bytes together.`);
     };
-    const { mime, bytes } = await fetcher.get(url, { param, take, signal: either });
+    const { mime, bytes } = await fetcher.get(url, { param, take, signal: control });
     dataUrls.set(url, `data:${mime};base64,${bytes.toString('base64')}`);
   };
   try {
     await eachOf([...first], AT_ONCE, fetchNext);
   } catch (cause) {
-    giveUp.abort(cause);
+    control.abort(cause);
     throw cause;
+  } finally {
+    leave();
   }
   const dataUrlOf = (block: ImageBlock): string => dataUrls.get(block.url) ?? block.url;
   const messages = request.messages.map((message) => withDataUrls(message, dataUrlOf));

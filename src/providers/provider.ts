@@ -1,10 +1,11 @@
 /** A provider as it is configured: a catalog row, or a custom one, with the administrator's settings filled in. */
+import type { Signal } from '../core/abort.ts';
 import type { Capabilities, Pricing } from '../core/call.ts';
 import type { HttpCall } from '../protocols/wire.ts';
 import type { Auth, Listing, ModelRule, Spoken } from './row.ts';
 
 /** Adds what proves who we are: headers, a signature. Throws a GatewayError where there is no credential to be had. */
-export type Authorizer = (call: OutgoingCall, signal: AbortSignal) => Promise<Readonly<Record<string, string>>>;
+export type Authorizer = (call: OutgoingCall, signal: Signal) => Promise<Readonly<Record<string, string>>>;
 
 /** A request before it is authorized. */
 export type OutgoingCall = HttpCall & { readonly method: 'GET' | 'POST' };

@@ -1,6 +1,8 @@
 /** One request and its answer, from the head of the one to the last byte of the other; and all of those there are. */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
+import { Abort } from '../core/abort.ts';
+import type { Signal } from '../core/abort.ts';
 import type { CallTrace, Principal } from '../core/call.ts';
 import type { StopReason, Usage } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
@@ -60,7 +62,7 @@ export interface Exchange {
   readonly startedAt: number;
   readonly facts: Facts;
   /** Fires when nobody waits for the answer any more; its reason is a GatewayError. */
-  signal(): AbortSignal;
+  signal(): Signal;
   abort(reason: GatewayError): void;
   /** The answer went out whole, or the connection is gone. */
   isOver(): boolean;
@@ -87,80 +89,95 @@ export interface Exchanges {
 
 /** `ended` is called once for each exchange; `sent` is false where the connection broke before the last byte was out. */
 export function createExchanges(ended: (exchange: Exchange, sent: boolean) => void): Exchanges {
-  const connections = new Map<Socket, Exchange[]>();
+  /** Of each connection that has had any. */
+  const connections = new Map<Socket, OpenExchange[]>();
+  let count = 0;
   let waiting: (() => void)[] = [];
 
-  const finish = (exchange: Exchange, socket: Socket, sent: boolean): void => {
-    const mine = connections.get(socket);
-    const at = mine?.indexOf(exchange) ?? -1;
-    if (!mine || at < 0) return;
-    mine.splice(at, 1);
-    if (mine.length === 0) connections.delete(socket);
+  const finish = (exchange: OpenExchange, sent: boolean): void => {
+    if (exchange.isOver()) return;
+    exchange.end();
+    const mine = connections.get(exchange.request.socket) ?? [];
+    mine.splice(mine.indexOf(exchange), 1);
+    count--;
     exchange.service.leave();
     ended(exchange, sent);
-    if (connections.size > 0) return;
+    if (count > 0) return;
     for (const resolve of waiting) resolve();
     waiting = [];
   };
 
   /** One listener per connection: a queued (pipelined) response hears nothing of its socket's end. */
-  const track = (socket: Socket): Exchange[] => {
+  const track = (socket: Socket): OpenExchange[] => {
     const there = connections.get(socket);
     if (there) return there;
-    const fresh: Exchange[] = [];
+    const fresh: OpenExchange[] = [];
     connections.set(socket, fresh);
-    if (!watched.has(socket)) {
-      watched.add(socket);
-      socket.once('close', () => {
-        for (const exchange of connections.get(socket)?.slice() ?? []) {
-          exchange.abort(new GatewayError('cancelled', 'The client closed the connection.'));
-          finish(exchange, socket, false);
-        }
-      });
-    }
+    socket.once('close', () => {
+      connections.delete(socket);
+      for (const exchange of fresh.slice()) {
+        exchange.abort(new GatewayError('cancelled', 'The client closed the connection.'));
+        finish(exchange, false);
+      }
+    });
     return fresh;
   };
-  const watched = new WeakSet<Socket>();
+  const all = (): readonly OpenExchange[] => [...connections.values()].flat();
 
   return {
     open(request, response, service) {
-      const { socket } = request;
-      const isOver = (): boolean => !(connections.get(socket)?.includes(exchange) ?? false);
-      const exchange = createExchange({ request, response, service, isOver });
+      const exchange = new OpenExchange(request, response, service);
       service.enter();
-      track(socket).push(exchange);
-      response.once('finish', () => finish(exchange, socket, true));
+      count++;
+      track(request.socket).push(exchange);
+      response.once('finish', () => finish(exchange, true));
       return exchange;
     },
-    on: (socket) => [...(connections.get(socket) ?? [])],
+    on: (socket) => connections.get(socket) ?? NONE,
     abortAll(reason) {
-      for (const exchange of [...connections.values()].flat()) exchange.abort(reason);
+      for (const exchange of all()) exchange.abort(reason);
     },
     closeAfterwards() {
-      for (const { response } of [...connections.values()].flat()) if (!response.headersSent) response.shouldKeepAlive = false;
+      for (const { response } of all()) if (!response.headersSent) response.shouldKeepAlive = false;
     },
-    none: () => (connections.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    none: () => (count === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };
 }
 
-function createExchange(parts: Pick<Exchange, 'request' | 'response' | 'service' | 'isOver'>): Exchange {
-  let controller: AbortController | undefined;
-  let reason: GatewayError | undefined;
-  return {
-    ...parts,
-    id: newRequestId(),
-    startedAt: performance.now(),
-    facts: { route: '', level: 'info', trace: { attempts: [] } },
-    signal() {
-      controller ??= new AbortController();
-      if (reason) controller.abort(reason);
-      return controller.signal;
-    },
-    abort(why) {
-      reason ??= why;
-      controller?.abort(reason);
-    },
-  };
+const NONE: readonly Exchange[] = [];
+
+/** A class, because there is one for each request: a single object. */
+class OpenExchange implements Exchange {
+  readonly id = newRequestId();
+  readonly startedAt = performance.now();
+  readonly facts: Facts = { route: '', level: 'info', trace: { attempts: [] } };
+  readonly request: ClientRequest;
+  readonly response: ClientResponse;
+  readonly service: Service;
+  readonly #signal = new Abort();
+  #isOver = false;
+
+  constructor(request: ClientRequest, response: ClientResponse, service: Service) {
+    this.request = request;
+    this.response = response;
+    this.service = service;
+  }
+
+  signal(): Signal {
+    return this.#signal;
+  }
+
+  abort(reason: GatewayError): void {
+    this.#signal.abort(reason);
+  }
+
+  isOver(): boolean {
+    return this.#isOver;
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
 }
 
 /** Who asks, where the route is not open to everybody. */

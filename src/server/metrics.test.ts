@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { hashKey } from '../config/keys.ts';
@@ -42,7 +41,7 @@ function targetOf(id: string): Target {
     }),
     hang: streaming(async function* ({ signal }) {
       yield [START, OPEN, delta('Hel')];
-      await once(signal, 'abort');
+      await new Promise<void>((resolve) => signal.addEventListener('abort', resolve));
       throw signal.reason;
     }),
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import type { Signal } from '../core/abort.ts';
 import type { ChatResponse } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
 import { CHAT, END, OPEN, START, answering, bodyOf, connectRaw, delta, startTestServer, streaming, wire } from './testing.ts';
@@ -180,7 +181,7 @@ test('disconnect: a client that goes away while the handler still works fires th
 });
 
 test('disconnect: the signal stays quiet when the answer was sent whole', async () => {
-  let signal: AbortSignal | undefined;
+  let signal: Signal | undefined;
   await using server = await startTestServer({
     handler: (call) => {
       signal = call.signal;

@@ -1,3 +1,4 @@
+import type { Signal } from '../core/abort.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -166,13 +167,13 @@ test('peer: a stream waits for its reader, and ends when the reader leaves', asy
 });
 
 test('peer: when the other end is gone, what is open fails, and what is being answered is cancelled', async () => {
-  const signals: AbortSignal[] = [];
+  const signals: Signal[] = [];
   const { near, far } = pair({
     wait: (_, { signal }) => {
       signals.push(signal);
       return new Promise(() => undefined);
     },
-    count: async function* (_: readonly unknown[], { signal }: { signal: AbortSignal }) {
+    count: async function* (_: readonly unknown[], { signal }: { signal: Signal }) {
       signals.push(signal);
       yield 1;
       await new Promise(() => undefined);

@@ -1,4 +1,5 @@
 /** One end of a conversation between two processes: calls, streams and news in both directions. How messages travel is not its concern. */
+import type { Signal } from '../core/abort.ts';
 import { createQueue } from '../core/queue.ts';
 import type { Queue } from '../core/queue.ts';
 import { failureOf, revived } from './failure.ts';
@@ -8,7 +9,7 @@ import type { Message } from './message.ts';
 /** Who answers a call may ask whether somebody waits for the answer still. */
 export interface Asked {
   /** Fires when the call is cancelled, or the other end is gone. Made when it is first asked for. */
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
 }
 
 /** Gives the result, or for a stream its items. What it throws goes to the caller. */
@@ -24,9 +25,9 @@ export interface PeerOptions {
 
 export interface Peer {
   /** Rejects as the other end does, with the signal's reason where it fires, with the cause of the end where the other end is gone. */
-  call(name: string, args: readonly unknown[], signal?: AbortSignal): Promise<unknown>;
+  call(name: string, args: readonly unknown[], signal?: Signal): Promise<unknown>;
   /** The answer is a stream: resolves when it is there. Leaving it early, or the signal, cancels it. */
-  open(name: string, args: readonly unknown[], signal?: AbortSignal): Promise<AsyncIterable<unknown>>;
+  open(name: string, args: readonly unknown[], signal?: Signal): Promise<AsyncIterable<unknown>>;
   /** Nobody waits for an answer. */
   tell(name: string, args: readonly unknown[]): void;
   receive(messages: readonly Message[]): void;
@@ -58,7 +59,7 @@ class Answering implements Asked {
   credit = WINDOW;
   wake: (() => void) | undefined;
 
-  get signal(): AbortSignal {
+  get signal(): Signal {
     this.#controller ??= new AbortController();
     if (this.#reason) this.#controller.abort(this.#reason);
     return this.#controller.signal;
@@ -81,7 +82,7 @@ export function createPeer({ post, answers, failed }: PeerOptions): Peer {
   let lastId = 0;
   let ended: Error | undefined;
 
-  const ask = (name: string, args: readonly unknown[], { signal, isStream }: { signal: AbortSignal | undefined; isStream: boolean }) =>
+  const ask = (name: string, args: readonly unknown[], { signal, isStream }: { signal: Signal | undefined; isStream: boolean }) =>
     new Promise<unknown>((resolve, reject) => {
       if (ended) return reject(ended);
       if (signal?.aborted) return reject(signal.reason as Error);

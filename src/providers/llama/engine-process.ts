@@ -1,6 +1,7 @@
 /** Our side of one engine process: it is started, told jobs, listened to, and may die at any moment. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Signal } from '../../core/abort.ts';
 import { GatewayError } from '../../core/error.ts';
 import { createQueue, type Queue } from '../../core/queue.ts';
 import { NO_WORK } from './protocol.ts';
@@ -26,7 +27,7 @@ export interface EngineProcess {
    * Hands over a job and waits for its first output. Rejects with a GatewayError where it is refused.
    * Leaving the iteration early, or the signal, cancels the job within one step.
    */
-  run(job: Omit<Job, 'id'>, signal: AbortSignal): Promise<AsyncIterable<JobEvent>>;
+  run(job: Omit<Job, 'id'>, signal: Signal): Promise<AsyncIterable<JobEvent>>;
   /** Ends the process; jobs in flight fail. Resolves when it is gone. */
   stop(): Promise<void>;
   /** Resolves when the process is gone, for whatever reason, with words for the log. */

@@ -2,6 +2,7 @@
  * Which models are loaded. A model is loaded when it is first asked for, kept while it is used, unloaded when nobody
  * asked for a while or another needs its place, and loaded anew after its engine died.
  */
+import type { Signal } from '../../core/abort.ts';
 import { GatewayError, toGatewayError } from '../../core/error.ts';
 import type { EngineProcess, StartEngine } from './engine-process.ts';
 import type { LocalModel } from './model.ts';
@@ -49,7 +50,7 @@ export interface ManagerParts {
 
 export interface EngineManager {
   /** The model's engine, loaded if need be. Rejects with `overloaded` (with Retry-After) where that fails or takes too long. */
-  acquire(model: LocalModel, signal: AbortSignal): Promise<Lease>;
+  acquire(model: LocalModel, signal: Signal): Promise<Lease>;
   status(): readonly ModelStatus[];
   /** Of every model that was loaded at some time. */
   figures(): readonly EngineFigures[];
@@ -86,7 +87,7 @@ function delayAfter(crashes: Crashes | undefined, now: number): number {
 }
 
 /** Resolves with the promise, or rejects when the signal fires. The promise itself goes on. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+function orAborted<T>(promise: Promise<T>, signal: Signal): Promise<T> {
   if (signal.aborted) return Promise.reject(signal.reason as Error);
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
@@ -221,7 +222,7 @@ export function createEngineManager({ settings, log, start, verify }: ManagerPar
     return true;
   };
 
-  const awaitChange = (signal: AbortSignal, ms: number): Promise<void> => {
+  const awaitChange = (signal: Signal, ms: number): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
     freed.add(resolve);
@@ -232,7 +233,7 @@ export function createEngineManager({ settings, log, start, verify }: ManagerPar
   };
 
   /** Joins the model's entry, once there is room and its last crash is long enough ago. */
-  const join = async (model: LocalModel, signal: AbortSignal): Promise<Entry> => {
+  const join = async (model: LocalModel, signal: Signal): Promise<Entry> => {
     const deadline = settings.loadTimeoutMs > 0 ? Date.now() + settings.loadTimeoutMs : Number.POSITIVE_INFINITY;
     for (;;) {
       if (closed) throw new GatewayError('overloaded', 'The server is shutting down.', { retryAfterMs: 5000 });

@@ -1,4 +1,6 @@
 /** A model of a provider as a backend: the request is written in the provider's protocol, sent, and its answer read. */
+import { following } from '../../core/abort.ts';
+import type { Signal } from '../../core/abort.ts';
 import { refuseIgnored } from '../../core/call.ts';
 import type { Backend, Call, Reply, Target } from '../../core/call.ts';
 import type { ChatRequest, ChatResponse } from '../../core/chat.ts';
@@ -19,7 +21,7 @@ import { joinReplies, requestFor } from './several.ts';
 export interface RemoteParts {
   readonly http: Http;
   /** Images by URL as data URLs, for providers which do not fetch themselves. */
-  readonly inlineImages: (request: ChatRequest, signal: AbortSignal) => Promise<ChatRequest>;
+  readonly inlineImages: (request: ChatRequest, signal: Signal) => Promise<ChatRequest>;
   /** Takes the secrets of this provider out of an error that it sent. */
   readonly scrub: (error: GatewayError) => GatewayError;
 }
@@ -52,12 +54,11 @@ export function createRemoteBackend(known: RemoteModel, parts: RemoteParts): Bac
 
 /** One failure ends them all: half of the choices are no answer. */
 async function askSeveral(model: RemoteModel, parts: RemoteParts, call: Call): Promise<Reply> {
-  const giveUp = new AbortController();
-  const signal = AbortSignal.any([call.signal, giveUp.signal]);
-  const leave = (): void => giveUp.abort(new GatewayError('cancelled', 'The other choices of this answer are not needed any more.'));
+  const { control } = following(call.signal);
+  const leave = (): void => control.abort(new GatewayError('cancelled', 'The other choices of this answer are not needed any more.'));
   try {
     const asked = Array.from({ length: call.request.n }, (_, index) =>
-      ask(model, parts, { ...call, signal, request: requestFor(call.request, index) }),
+      ask(model, parts, { ...call, signal: control, request: requestFor(call.request, index) }),
     );
     return joinReplies(await Promise.all(asked), leave);
   } catch (cause) {
