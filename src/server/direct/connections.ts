@@ -7,13 +7,16 @@ import type { Socket } from 'node:net';
 import type { ServerSettings } from '../../config/settings.ts';
 import type { ClientRequest, ClientResponse } from '../exchange.ts';
 import { readHead } from './head.ts';
-import type { Head, HeadLimits } from './head.ts';
+import type { Head } from './head.ts';
 import { DirectResponse } from './response.ts';
+
+type LimitSettings = Pick<ServerSettings, 'headerLimit' | 'bodyLimit'>;
 
 export interface DirectOptions {
   /** Of the requests that are taken here; all are POST. */
   readonly path: string;
-  readonly limits: () => Pick<ServerSettings, 'headerLimit' | 'bodyLimit'>;
+  /** The same object as long as nothing has changed. */
+  readonly limits: () => LimitSettings;
   readonly times: () => DirectTimes;
   /** How long a connection may be idle between two requests. */
   readonly keepAliveMs: number;
@@ -37,7 +40,7 @@ export interface DirectConnections {
   accept(socket: Socket): void;
   /** Looks for connections that have been waited for too long. */
   sweep(): void;
-  /** Ends those that have no request. */
+  /** Ends those that have no request. What is half there, and whatever else still comes, is left to `node:http` from now on. */
   closeIdle(): void;
 }
 
@@ -46,12 +49,24 @@ const LONGEST_BODY = 256 * 1024;
 const END_OF_HEAD = '\r\n\r\n';
 /** Bytes of further requests that are read while an answer is under way. */
 const MOST_EARLY = 64 * 1024;
+/** Bytes of bodies that are waited for here, of all connections: beyond them `node:http` reads on, where keys are checked before bodies. */
+const MOST_AWAITED = 64 * 1024 * 1024;
+/** Each piece of a body costs far more than the byte that may be in it. */
+const MOST_PIECES = 256;
+/** A head that is longer is not kept for the next time. */
+const LONGEST_KEPT = 4096;
+/** What a client still has to read its last answer and close its side. */
+const LAST_MS = 1000;
+/** Whoever uses a connection at the last moment of those that were promised still finds it. */
+const GRACE_MS = 1000;
 
 /** A request of which a part is still to come. */
 interface Partial {
   readonly head: Head;
+  /** From the first byte of the request on. */
   readonly pieces: Buffer[];
-  received: number;
+  /** Bytes of the body that are not there. */
+  missing: number;
 }
 
 interface Connection {
@@ -66,8 +81,7 @@ interface Connection {
   /** What came while that was so. */
   early: Buffer | undefined;
   /** Clients send the same head again and again. */
-  lastText: string;
-  lastHead: Head | undefined;
+  last: { readonly text: string; readonly head: Head; readonly settings: LimitSettings } | undefined;
   /** Takes our listeners off its socket. */
   readonly detach: () => void;
 }
@@ -75,12 +89,17 @@ interface Connection {
 export function createDirectConnections(options: DirectOptions): DirectConnections {
   const connections = new Map<Socket, Connection>();
   const start = `POST ${options.path} HTTP/1.1`;
-  const limits = (): HeadLimits => {
-    const { headerLimit, bodyLimit } = options.limits();
-    return { head: headerLimit, body: Math.min(bodyLimit, LONGEST_BODY) };
+  let awaited = 0;
+  let isClosing = false;
+
+  /** The request that was waited for, if any, is none of ours any more. */
+  const release = (connection: Connection): void => {
+    awaited -= connection.coming?.head.length ?? 0;
+    connection.coming = undefined;
   };
 
   const leave = (connection: Connection): void => {
+    release(connection);
     connections.delete(connection.socket);
     connection.detach();
   };
@@ -103,35 +122,39 @@ export function createDirectConnections(options: DirectOptions): DirectConnectio
 
   /** Bytes that begin a request. */
   const begin = (connection: Connection, bytes: Buffer): void => {
-    const headEnd = bytes.indexOf(END_OF_HEAD);
+    const headEnd = isClosing ? -1 : bytes.indexOf(END_OF_HEAD);
     const head = headEnd < 0 ? undefined : headOf(connection, bytes.toString('latin1', 0, headEnd));
     if (!head) return handOver(connection, bytes);
-    connection.isNew = false;
     const from = headEnd + END_OF_HEAD.length;
-    const there = bytes.length - from;
+    const missing = head.length - (bytes.length - from);
     // several at once are answered in their order by somebody who knows how
-    if (there > head.length) return handOver(connection, bytes);
-    if (there === head.length) return serve(connection, head, bytes.subarray(from));
+    if (missing < 0 || (missing > 0 && awaited + head.length > MOST_AWAITED)) return handOver(connection, bytes);
+    connection.isNew = false;
+    if (missing === 0) return serve(connection, head, bytes.subarray(from));
+    awaited += head.length;
     connection.since = performance.now();
-    connection.coming = { head, pieces: [bytes.subarray(from)], received: there };
+    connection.coming = { head, pieces: [bytes], missing };
   };
 
   const headOf = (connection: Connection, text: string): Head | undefined => {
-    if (text === connection.lastText) return connection.lastHead;
-    const head = readHead(text, start, limits());
-    connection.lastText = text;
-    connection.lastHead = head;
+    const settings = options.limits();
+    const { last } = connection;
+    if (last?.text === text && last.settings === settings) return last.head;
+    const head = readHead(text, start, { head: settings.headerLimit, body: Math.min(settings.bodyLimit, LONGEST_BODY) });
+    connection.last = head && text.length <= LONGEST_KEPT ? { text, head, settings } : undefined;
     return head;
   };
 
   const goOn = (connection: Connection, coming: Partial, bytes: Buffer): void => {
-    const missing = coming.head.length - coming.received;
-    coming.pieces.push(bytes.length <= missing ? bytes : bytes.subarray(0, missing));
-    coming.received += Math.min(bytes.length, missing);
-    if (bytes.length < missing) return;
-    connection.coming = undefined;
-    if (bytes.length > missing) wait(connection, bytes.subarray(missing));
-    serve(connection, coming.head, Buffer.concat(coming.pieces, coming.head.length));
+    const { head, pieces, missing } = coming;
+    coming.missing -= bytes.length;
+    pieces.push(missing < bytes.length ? bytes.subarray(0, missing) : bytes);
+    if (pieces.length === MOST_PIECES) pieces.splice(0, MOST_PIECES, Buffer.concat(pieces));
+    if (coming.missing > 0) return;
+    release(connection);
+    if (missing < bytes.length) wait(connection, bytes.subarray(missing));
+    const whole = Buffer.concat(pieces);
+    serve(connection, head, whole.subarray(whole.length - head.length));
   };
 
   /** What comes before its turn. */
@@ -152,18 +175,27 @@ export function createDirectConnections(options: DirectOptions): DirectConnectio
     connection.response = undefined;
     connection.since = performance.now();
     const { socket, early } = connection;
-    if (socket.destroyed) return;
-    if (!response.shouldKeepAlive) return void socket.end();
-    if (!early) return;
     connection.early = undefined;
+    if (socket.destroyed) return;
+    if (!response.shouldKeepAlive) socket.end();
+    if (!early) return;
     socket.resume();
-    begin(connection, early);
+    take(connection, early);
   };
 
   const take = (connection: Connection, bytes: Buffer): void => {
+    // our side has ended: what comes is thrown away, for nobody would get the answer
+    if (!connection.socket.writable) return;
     if (connection.response) wait(connection, bytes);
     else if (connection.coming) goOn(connection, connection.coming, bytes);
     else begin(connection, bytes);
+  };
+
+  /** How long something may still be waited for; 0: for ever. */
+  const patience = ({ socket, coming, isNew }: Connection, { headersTimeout, requestTimeout }: DirectTimes): number => {
+    if (!socket.writable) return LAST_MS;
+    if (coming) return requestTimeout;
+    return isNew ? headersTimeout : options.keepAliveMs + GRACE_MS;
   };
 
   return {
@@ -185,27 +217,31 @@ export function createDirectConnections(options: DirectOptions): DirectConnectio
         coming: undefined,
         response: undefined,
         early: undefined,
-        lastText: '',
-        lastHead: undefined,
+        last: undefined,
         detach: () => socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose),
       };
       connections.set(socket, connection);
       socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
     },
     sweep() {
-      const { headersTimeout, requestTimeout } = options.times();
+      const times = options.times();
       const now = performance.now();
       for (const connection of connections.values()) {
-        const { socket, since, isNew, coming, response } = connection;
-        if (response) continue;
-        const limit = coming ? requestTimeout : isNew ? headersTimeout : options.keepAliveMs;
-        if (limit === 0 || now - since < limit) continue;
-        if (coming || isNew) giveUp(connection, failure('ERR_HTTP_REQUEST_TIMEOUT'));
-        else socket.destroy();
+        if (connection.response) continue;
+        const limit = patience(connection, times);
+        if (limit === 0 || now - connection.since < limit) continue;
+        if (connection.socket.writable && (connection.coming || connection.isNew)) giveUp(connection, failure('ERR_HTTP_REQUEST_TIMEOUT'));
+        else connection.socket.destroy();
       }
     },
     closeIdle() {
-      for (const { socket, coming, response } of connections.values()) if (!coming && !response) socket.end();
+      isClosing = true;
+      for (const connection of connections.values()) {
+        const { socket, coming, response } = connection;
+        if (response) continue;
+        if (coming) handOver(connection, Buffer.concat(coming.pieces));
+        else socket.end();
+      }
     },
   };
 }

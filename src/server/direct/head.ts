@@ -26,8 +26,17 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Visible characters, spaces and tabs between them, and what older texts call obs-text. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const LENGTH = /^\d{1,9}$/;
-/** They change what follows the head, or what is expected before it follows. */
-const FOREIGN: ReadonlySet<string> = new Set(['transfer-encoding', 'expect', 'upgrade', 'te', 'trailer', 'proxy-connection', '__proto__']);
+/** They change what follows the head, or what is expected before it follows; the last two are no plain texts where Node reads them. */
+const FOREIGN: ReadonlySet<string> = new Set([
+  'transfer-encoding',
+  'expect',
+  'upgrade',
+  'te',
+  'trailer',
+  'proxy-connection',
+  'set-cookie',
+  '__proto__',
+]);
 
 /**
  * The head that `text` is: latin1, from the request line up to the empty line and without it. `start` is the request line that it must
@@ -73,5 +82,6 @@ function headOf(headers: IncomingHttpHeaders, limits: HeadLimits): Head | undefi
   if (wish !== 'keep-alive' && wish !== 'close') return undefined;
   const length = LENGTH.test(announced) ? Number(announced) : NaN;
   if (!(length <= limits.body)) return undefined;
-  return { headers, length, keepAlive: wish === 'keep-alive' };
+  // the requests of one connection share it
+  return { headers: Object.freeze(headers), length, keepAlive: wish === 'keep-alive' };
 }

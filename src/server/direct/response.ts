@@ -5,9 +5,10 @@ import type { Socket } from 'node:net';
 import type { ClientResponse } from '../exchange.ts';
 
 type Event = 'drain' | 'finish' | 'close';
+type Encoding = 'utf8' | 'latin1';
 
-/** A value that ends its line would begin another header. */
-const VALUE = /^[\t\x20-\x7e]*$/;
+/** What Node lets through: a value that ends its line would begin another header. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** A class, because there is one for each request, and it stands in for one of Node's. */
 export class DirectResponse implements ClientResponse {
@@ -33,8 +34,7 @@ export class DirectResponse implements ClientResponse {
 
   /** Goes out with the first bytes of the body. */
   writeHead(status: number, headers: OutgoingHttpHeaders): void {
-    this.statusCode = status;
-    this.headersSent = true;
+    if (this.headersSent) throw new Error('the head of this response has been written before');
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
     for (const name in headers) {
       const value = String(headers[name]);
@@ -44,17 +44,23 @@ export class DirectResponse implements ClientResponse {
     this.#isChunked = headers['content-length'] === undefined;
     if (this.#isChunked) head += 'transfer-encoding: chunked\r\n';
     this.#head = head + dateLine() + connectionLines(this.shouldKeepAlive, this.#keepAliveSeconds);
+    // only now: what could not be written leaves room for another answer
+    this.statusCode = status;
+    this.headersSent = true;
   }
 
   write(text: string): boolean {
-    return this.#send(this.#isChunked ? chunkOf(text) : text);
+    // it would stand in the next answer
+    if (this.writableEnded) throw new Error('this response has ended');
+    return this.#send(this.#isChunked ? chunkOf(text, 'utf8') : text, 'utf8');
   }
 
   end(body: string | Buffer = ''): void {
     if (this.writableEnded) return;
     this.writableEnded = true;
+    const encoding = typeof body === 'string' ? 'utf8' : 'latin1';
     const text = typeof body === 'string' ? body : body.toString('latin1');
-    this.#send(this.#isChunked ? `${chunkOf(text)}0\r\n\r\n` : text, typeof body === 'string' ? 'utf8' : 'latin1');
+    this.#send(this.#isChunked ? `${chunkOf(text, encoding)}0\r\n\r\n` : text, encoding);
     // what the system has taken at once needs no waiting for
     const { writable, writableLength } = this.socket;
     if (writableLength === 0 || !writable) return this.#finish(writable);
@@ -80,7 +86,7 @@ export class DirectResponse implements ClientResponse {
     this.#finish(false);
   }
 
-  #send(text: string, encoding: 'utf8' | 'latin1' = 'utf8'): boolean {
+  #send(text: string, encoding: Encoding): boolean {
     const whole = this.#head + text;
     this.#head = '';
     // the client may have ended its side: the answer is not for anybody then
@@ -99,8 +105,8 @@ export class DirectResponse implements ClientResponse {
   }
 }
 
-function chunkOf(text: string): string {
-  return text === '' ? '' : `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+function chunkOf(text: string, encoding: Encoding): string {
+  return text === '' ? '' : `${Buffer.byteLength(text, encoding).toString(16)}\r\n${text}\r\n`;
 }
 
 function connectionLines(keepAlive: boolean, seconds: number): string {
