@@ -25,18 +25,17 @@ export function createFramePasser(passing: Passing): (chunk: Fields, data: strin
     if (empty && (usage == null || !includeUsage)) return '';
     const tells = usage != null && !includeUsage;
     const owned = providerState && data.includes('"provider_state"');
-    if (!tells && !owned) return `data: ${withUsage(chunk, rename(chunk, data))}\n\n`;
+    // who asks for usage is told on every chunk that there is none yet; not every chunk of OpenAI's own says so
+    const lacksUsage = includeUsage && !('usage' in chunk);
+    if (!tells && !owned) return rename(chunk, data, lacksUsage);
     const shown = owned ? ownState(chunk, passing) : { ...chunk };
     if (tells) delete shown['usage'];
-    return `data: ${withUsage(shown, JSON.stringify({ ...shown, model }))}\n\n`;
+    return writtenAnew(shown, model, lacksUsage);
   };
+}
 
-  /** Who asks for usage is told on every chunk that there is none yet; not every chunk of OpenAI's own says so. */
-  function withUsage(shown: Fields, json: string): string {
-    if (!includeUsage || 'usage' in shown) return json;
-    const end = json.lastIndexOf('}');
-    return `${json.slice(0, end)},"usage":null${json.slice(end)}`;
-  }
+function writtenAnew(chunk: Fields, model: string, lacksUsage: boolean): string {
+  return `data: ${JSON.stringify(lacksUsage ? { ...chunk, model, usage: null } : { ...chunk, model })}\n\n`;
 }
 
 /** The fields that the contract has on every answer are there; some are left out by OpenAI itself (`refusal`, beside sound). */
@@ -55,22 +54,34 @@ export function passBody(body: Fields, passing: Passing): string {
 
 /**
  * The name is cut out of the text where it stands before the choices, as it does in OpenAI's own frames; else the chunk is
- * written anew.
+ * written anew. The frames of a stream begin alike up to there.
  */
-function createRenamer(model: string): (chunk: Fields, data: string) => string {
+function createRenamer(model: string): (chunk: Fields, data: string, lacksUsage: boolean) => string {
   const named = `"model":${JSON.stringify(model)}`;
   let known: unknown;
   let needle = '';
+  /** How the last frame began, up to the name and with it; '' before the first. */
+  let begins = '';
+  /** The same as it is sent. */
+  let renamed = '';
 
-  return (chunk, data) => {
+  return (chunk, data, lacksUsage) => {
     if (chunk['model'] !== known) {
       known = chunk['model'];
       needle = typeof known === 'string' ? `"model":${JSON.stringify(known)}` : '';
+      begins = '';
     }
-    const at = needle === '' ? -1 : data.indexOf(needle);
-    // a brace before it: it may be the name in some other object
-    if (at < 0 || data.lastIndexOf('{', at) > 0) return JSON.stringify({ ...chunk, model });
-    return data.slice(0, at) + named + data.slice(at + needle.length);
+    if (begins === '' || !data.startsWith(begins)) {
+      const at = needle === '' ? -1 : data.indexOf(needle);
+      // a brace before it: it may be the name in some other object
+      if (at < 0 || data.lastIndexOf('{', at) > 0) return writtenAnew(chunk, model, lacksUsage);
+      begins = data.slice(0, at + needle.length);
+      renamed = `data: ${data.slice(0, at)}${named}`;
+    }
+    const rest = data.slice(begins.length);
+    if (!lacksUsage) return `${renamed}${rest}\n\n`;
+    const end = rest.lastIndexOf('}');
+    return `${renamed}${rest.slice(0, end)},"usage":null${rest.slice(end)}\n\n`;
   };
 }
 

@@ -21,6 +21,17 @@ interface BlockState {
   empty: boolean;
   length: number;
   state: ProviderState | undefined;
+  /** What stands around its text in a frame, once there is some. */
+  around: Around | undefined;
+}
+
+interface Around {
+  /** Behind the envelope. */
+  readonly before: string;
+  /** Up to the end of the delta. */
+  readonly behind: string;
+  /** Up to the end of the frame, where nothing stands beside the delta. */
+  readonly toEnd: string;
 }
 
 interface ChoiceState {
@@ -51,6 +62,7 @@ export interface StreamEncoder {
  */
 export function createStreamEncoder(request: ChatRequest): StreamEncoder {
   const tail = request.includeUsage ? ',"usage":null}\n\n' : '}\n\n';
+  const plainEnd = `,"logprobs":null,"finish_reason":null}]${tail}`;
   const choices = new Map<number, ChoiceState>();
   let envelope = '';
   let usage: Usage | undefined;
@@ -125,7 +137,10 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
   }
 
   function frame(choice: ChoiceState, delta: string, rest = '"logprobs":null,"finish_reason":null'): void {
-    const text = `${envelope}{"index":${choice.index},"delta":${delta},${rest}}]${tail}`;
+    add(choice, `${envelope}{"index":${choice.index},"delta":${delta},${rest}}]${tail}`);
+  }
+
+  function add(choice: ChoiceState, text: string): void {
     if (choice.index === 0 || choices.get(0)?.started) out += text;
     else later += text;
   }
@@ -153,7 +168,7 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
     fillBare(choice);
     const isCall = of.type === 'tool_call';
     const call = isCall ? choice.calls : 0;
-    const state: BlockState = { of, call, half: '', waiting: [], empty: true, length: 0, state: undefined };
+    const state: BlockState = { of, call, half: '', waiting: [], empty: true, length: 0, state: undefined, around: undefined };
     choice.blocks.set(block, state);
     choice.shapes.push(state);
     if (!isCall) return;
@@ -195,29 +210,37 @@ export function createStreamEncoder(request: ChatRequest): StreamEncoder {
     state.empty = false;
     state.length += text.length;
     if (state.of.type !== 'tool_call') begin(choice, '""');
-    const delta = growingDelta(state, JSON.stringify(text.isWellFormed() ? text : text.toWellFormed()));
-    if (delta === '') return;
-    if (!logprobs) return frame(choice, delta);
+    state.around ??= around(choice, state);
+    const { before, behind, toEnd } = state.around;
+    if (before === '') return;
+    const json = JSON.stringify(text.isWellFormed() ? text : text.toWellFormed());
+    if (!logprobs) return add(choice, `${envelope}${before}${json}${toEnd}`);
     const beside = encodeLogprobs(logprobs, state.of.type === 'refusal' ? 'refusal' : 'content');
-    frame(choice, delta, `"logprobs":${JSON.stringify(beside)},"finish_reason":null`);
+    add(choice, `${envelope}${before}${json}${behind},"logprobs":${JSON.stringify(beside)},"finish_reason":null}]${tail}`);
   }
 
-  /** '' for a second call in the older form, which has room for one: such requests ask for no parallel calls. */
-  function growingDelta({ of, call }: BlockState, text: string): string {
+  function around({ index }: ChoiceState, block: BlockState): Around {
+    const [opens, closes] = aroundText(block);
+    if (opens === '') return { before: '', behind: '', toEnd: '' };
+    return { before: `{"index":${index},"delta":${opens}`, behind: closes, toEnd: `${closes}${plainEnd}` };
+  }
+
+  /** Nothing for a second call in the older form, which has room for one: such requests ask for no parallel calls. */
+  function aroundText({ of, call }: BlockState): readonly [opens: string, closes: string] {
     switch (of.type) {
       case 'text':
-        return `{"content":${text}}`;
+        return ['{"content":', '}'];
       case 'reasoning':
-        return `{"reasoning_content":${text}}`;
+        return ['{"reasoning_content":', '}'];
       case 'refusal':
-        return `{"refusal":${text}}`;
+        return ['{"refusal":', '}'];
       case 'tool_call':
-        if (request.legacyFunctions) return call === 0 ? `{"function_call":{"arguments":${text}}}` : '';
-        if (of.kind === 'custom') return `{"tool_calls":[{"index":${call},"custom":{"input":${text}}}]}`;
-        return `{"tool_calls":[{"index":${call},"function":{"arguments":${text}}}]}`;
+        if (request.legacyFunctions) return call === 0 ? ['{"function_call":{"arguments":', '}}'] : ['', ''];
+        if (of.kind === 'custom') return [`{"tool_calls":[{"index":${call},"custom":{"input":`, '}}]}'];
+        return [`{"tool_calls":[{"index":${call},"function":{"arguments":`, '}}]}'];
       case 'opaque':
       case 'speech':
-        return '';
+        return ['', ''];
       default:
         return assertNever(of);
     }
