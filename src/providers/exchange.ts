@@ -36,7 +36,7 @@ export interface Exchange {
   readonly url: URL;
   readonly method: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | undefined;
   /** Milliseconds, 0 for no limit. The first is the dispatcher's own, known here for messages. */
   readonly connectMs: number;
   readonly headersMs: number;
@@ -44,6 +44,8 @@ export interface Exchange {
   readonly signal: Signal;
   /** Called when a connection is there and the request goes out on it. */
   readonly sent?: (() => void) | undefined;
+  /** What is wrong with an answer, by its head; undefined where nothing is. */
+  readonly refuse?: ((answer: HttpAnswer) => GatewayError | undefined) | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -55,210 +57,230 @@ const MOST_LEFT_BYTES = 16 * 1024;
 const LEFT_WITHIN_MS = 1000;
 
 /**
- * Resolves with the head of the answer, whatever its status. Rejects with the signal's reason, or with a GatewayError that
- * names the host: `upstream_timeout`, or `upstream` where it was not reached or what came is no HTTP.
+ * Resolves with the head of the answer, whatever its status. Rejects with the signal's reason, with what `refuse` gives, or with a
+ * GatewayError that names the host: `upstream_timeout`, or `upstream` where it was not reached or what came is no HTTP.
  */
-export async function exchange(request: Exchange): Promise<HttpAnswer> {
-  const { dispatcher, url, method, headers, body, connectMs, headersMs, idleMs, signal, sent } = request;
-  signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
-  const flow = createFlow(signal, (cause) => notReached(cause, { host: url.host, connectMs, headersMs, idleMs }));
-  let answered = false;
-
-  // a request in the pool's queue knows no controller yet: it is ended as soon as it has one
-  flow.whenFailed(reject);
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart(controller) {
-      sent?.();
-      flow.start(controller);
-    },
-    onResponseStart(_controller, status, received) {
-      if (status < 200 || answered) return;
-      answered = true;
-      resolve(answerOf({ status, headers: flatten(received), host: url.host, flow }));
-    },
-    onResponseData: (_controller, chunk) => flow.data(chunk),
-    onResponseEnd: () => flow.end(),
-    onResponseError: (_controller, error) => flow.fail(error),
-  };
-  try {
-    dispatcher.dispatch(
-      {
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method,
-        headers,
-        ...(body === undefined ? {} : { body }),
-        headersTimeout: headersMs,
-        bodyTimeout: idleMs,
-      },
-      handler,
-    );
-  } catch (cause) {
-    flow.fail(cause);
-  }
-  return promise;
-}
-
-interface Flow {
-  start(controller: Dispatcher.DispatchController): void;
-  data(chunk: Uint8Array): void;
-  end(): void;
-  fail(cause: unknown): void;
-  /** Called once where the request fails, before the head of the answer or after. */
-  whenFailed(listener: (reason: unknown) => void): void;
-  /** The next piece of the body, undefined at its end. One reader at a time. */
-  next(): Promise<Uint8Array | undefined>;
-  cancel(): void;
-  /** What follows is thrown away; the connection is kept if that is soon over. */
-  finish(): void;
-}
-
-/** What lies between the socket and the reader. */
-function createFlow(signal: Signal, explain: (cause: unknown) => unknown): Flow {
-  let controller: Dispatcher.DispatchController | undefined;
-  const waiting: Uint8Array[] = [];
-  let bytes = 0;
-  let state: 'open' | 'finishing' | 'ended' | 'failed' = 'open';
-  let patience: NodeJS.Timeout | undefined;
-  let reason: unknown;
-  let reader: { resolve: (chunk: Uint8Array | undefined) => void; reject: (reason: unknown) => void } | undefined;
-  let listener: (reason: unknown) => void = () => undefined;
-
-  const settle = (next: 'ended' | 'failed', why?: unknown): void => {
-    state = next;
-    reason = why;
-    clearTimeout(patience);
-    signal.removeEventListener('abort', onAbort);
-    if (next === 'ended') reader?.resolve(undefined);
-    else {
-      reader?.reject(why);
-      listener(why);
+export function exchange(request: Exchange): Promise<HttpAnswer> {
+  if (request.signal.aborted) return Promise.reject(request.signal.reason as Error);
+  return new Promise((resolve, reject) => {
+    const answer = new Answer(request, { resolve, reject });
+    const { dispatcher, url, method, headers, body, headersMs, idleMs } = request;
+    try {
+      dispatcher.dispatch(
+        {
+          origin: url.origin,
+          path: url.search === '' ? url.pathname : url.pathname + url.search,
+          method,
+          headers,
+          body: body ?? null,
+          headersTimeout: headersMs,
+          bodyTimeout: idleMs,
+        },
+        answer,
+      );
+    } catch (cause) {
+      answer.fail(cause);
     }
-    reader = undefined;
-  };
-  /** Ends it from our side: what was received and not read is let go. */
-  const stop = (why: unknown): void => {
-    waiting.length = 0;
-    if (state !== 'open' && state !== 'finishing') return;
-    settle('failed', why);
-    controller?.abort(new Error('the answer is not wanted any more'));
-  };
-  const onAbort = (): void => stop(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
 
-  return {
-    start(own) {
-      controller = own;
-      if (state === 'failed') own.abort(new Error('the answer is not wanted any more'));
-    },
-    data(chunk) {
-      if (state === 'finishing') {
-        bytes += chunk.length;
-        if (bytes > MOST_LEFT_BYTES) stop(unwanted());
-      }
-      if (state !== 'open') return;
-      if (reader) {
-        reader.resolve(chunk);
-        reader = undefined;
-        return;
-      }
-      waiting.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= ENOUGH_WAITING) controller?.pause();
-    },
-    end() {
-      if (state === 'open' || state === 'finishing') settle('ended');
-    },
-    fail(cause) {
-      if (state === 'finishing') settle('ended');
-      else if (state === 'open') settle('failed', explain(cause));
-    },
-    whenFailed(own) {
-      listener = own;
-    },
-    async next() {
-      signal.throwIfAborted();
-      const chunk = waiting.shift();
-      if (chunk) {
-        bytes -= chunk.length;
-        // asked for before the last piece is worked on, so that the socket is not idle meanwhile
-        if (waiting.length === 0 && controller?.paused) controller.resume();
-        return chunk;
-      }
-      if (state === 'failed') throw reason;
-      if (state !== 'open') return undefined;
-      const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
-      reader = { resolve, reject };
-      return promise;
-    },
-    cancel() {
-      waiting.length = 0;
-      if (state === 'open') stop(unwanted());
-    },
-    finish() {
-      if (state !== 'open') return;
-      state = 'finishing';
-      waiting.length = 0;
-      bytes = 0;
-      patience = setTimeout(() => stop(unwanted()), LEFT_WITHIN_MS).unref();
-      if (controller?.paused) controller.resume();
-    },
-  };
+interface Waiting<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Who waits for the whole body. */
+interface Collecting extends Waiting<string> {
+  /** Bytes. */
+  readonly limit: number;
+}
+
+const END = { done: true, value: undefined } as const;
+const utf8 = new TextDecoder();
+
+/**
+ * What lies between the socket and the reader. A class, because there is one for each request: a single object is what undici tells of
+ * the answer, the answer itself, and the iterator over its body.
+ */
+class Answer implements Dispatcher.DispatchHandler, HttpAnswer, Bytes, AsyncIterator<Uint8Array, undefined> {
+  status = 0;
+  headers: Readonly<Record<string, string>> = {};
+  readonly #request: Exchange;
+  readonly #onAbort = (): void => this.#stop(this.#request.signal.reason);
+  #controller: Dispatcher.DispatchController | undefined;
+  #state: 'open' | 'finishing' | 'ended' | 'failed' = 'open';
+  #reason: AbortSignal['reason'];
+  /** Who waits for the head, for the next piece of the body, or for all of it. */
+  #head: Waiting<HttpAnswer> | undefined;
+  #reader: Waiting<IteratorResult<Uint8Array, undefined>> | undefined;
+  #collecting: Collecting | undefined;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+  #patience: NodeJS.Timeout | undefined;
+
+  constructor(request: Exchange, head: Waiting<HttpAnswer>) {
+    this.#request = request;
+    this.#head = head;
+    request.signal.addEventListener('abort', this.#onAbort);
+  }
+
+  /** A request in the pool's queue knows no controller yet: it is ended as soon as it has one. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#request.sent?.();
+    this.#controller = controller;
+    if (this.#state === 'failed') controller.abort(notWanted());
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, received: ReceivedHeaders): void {
+    const waiting = this.#head;
+    if (status < 200 || !waiting) return;
+    this.#head = undefined;
+    this.status = status;
+    this.headers = flatten(received);
+    const refusal = this.#request.refuse?.(this);
+    if (!refusal) return waiting.resolve(this);
+    waiting.reject(refusal);
+    this.cancel();
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#state === 'finishing') {
+      this.#bytes += chunk.length;
+      if (this.#bytes > MOST_LEFT_BYTES) this.#stop(unwanted());
+    }
+    if (this.#state !== 'open') return;
+    const reader = this.#reader;
+    if (reader) {
+      this.#reader = undefined;
+      return reader.resolve({ done: false, value: chunk });
+    }
+    this.#pieces.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#collecting) this.#collect(this.#collecting);
+    else if (this.#bytes >= ENOUGH_WAITING) this.#controller?.pause();
+  }
+
+  onResponseEnd(): void {
+    if (this.#state === 'open' || this.#state === 'finishing') this.#settle('ended');
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error);
+  }
+
+  fail(cause: unknown): void {
+    const { url, connectMs, headersMs, idleMs } = this.#request;
+    if (this.#state === 'finishing') this.#settle('ended');
+    else if (this.#state === 'open') this.#settle('failed', notReached(cause, { host: url.host, connectMs, headersMs, idleMs }));
+  }
+
+  text(limit = this.#isSuccess() ? LONGEST_BODY : LONGEST_FAILURE): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const collecting = { limit, resolve, reject };
+      this.#collecting = collecting;
+      if (this.#controller?.paused) this.#controller.resume();
+      this.#collect(collecting);
+    });
+  }
+
+  read(): Bytes {
+    return this;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const { signal } = this.#request;
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    const piece = this.#pieces.shift();
+    if (piece) {
+      this.#bytes -= piece.length;
+      // asked for before the last piece is worked on, so that the socket is not idle meanwhile
+      if (this.#pieces.length === 0 && this.#controller?.paused) this.#controller.resume();
+      return Promise.resolve({ done: false, value: piece });
+    }
+    if (this.#state === 'failed') return Promise.reject(this.#reason as Error);
+    if (this.#state !== 'open') return Promise.resolve(END);
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
+    });
+  }
+
+  return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.cancel();
+    return Promise.resolve(END);
+  }
+
+  cancel(): void {
+    this.#pieces = [];
+    if (this.#state === 'open') this.#stop(unwanted());
+  }
+
+  finish(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'finishing';
+    this.#pieces = [];
+    this.#bytes = 0;
+    this.#patience = setTimeout(() => this.#stop(unwanted()), LEFT_WITHIN_MS).unref();
+    if (this.#controller?.paused) this.#controller.resume();
+  }
+
+  #isSuccess(): boolean {
+    return this.status >= 200 && this.status < 300;
+  }
+
+  /** Tells who waits for the whole body, where it is there, or will never be. */
+  #collect(waiting: Collecting): void {
+    const { limit, resolve, reject } = waiting;
+    const isTooLong = this.#bytes > limit;
+    if (this.#state === 'failed' && !isTooLong) return reject(this.#reason);
+    if (this.#state === 'open' && !isTooLong) return;
+    const pieces = this.#pieces;
+    this.#collecting = undefined;
+    if (isTooLong) this.cancel();
+    if (isTooLong && this.#isSuccess()) {
+      return reject(new GatewayError('upstream', `${this.#request.url.host} sent an answer of more than ${limit} bytes.`));
+    }
+    const [first] = pieces;
+    // TextDecoder leaves a byte order mark out, which JSON.parse would stumble over
+    resolve(utf8.decode(first && pieces.length === 1 && !isTooLong ? first : Buffer.concat(pieces, Math.min(this.#bytes, limit))));
+  }
+
+  #settle(next: 'ended' | 'failed', why?: unknown): void {
+    this.#state = next;
+    this.#reason = why;
+    clearTimeout(this.#patience);
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
+    if (this.#collecting) this.#collect(this.#collecting);
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (next === 'ended') return reader?.resolve(END);
+    reader?.reject(why);
+    this.#head?.reject(why);
+    this.#head = undefined;
+  }
+
+  /** Ends it from our side: what was received and not read is let go. */
+  #stop(why: unknown): void {
+    this.#pieces = [];
+    if (this.#state !== 'open' && this.#state !== 'finishing') return;
+    this.#settle('failed', why);
+    this.#controller?.abort(notWanted());
+  }
 }
 
 const unwanted = (): GatewayError => new GatewayError('cancelled', 'The answer was not wanted any more.');
+const notWanted = (): Error => new Error('the answer is not wanted any more');
 
-const utf8 = new TextDecoder();
+type ReceivedHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-interface Answered {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly host: string;
-  readonly flow: Flow;
-}
-
-function answerOf({ status, headers, host, flow }: Answered): HttpAnswer {
-  const success = status >= 200 && status < 300;
-  return {
-    status,
-    headers,
-    async text(limit = success ? LONGEST_BODY : LONGEST_FAILURE) {
-      const chunks: Uint8Array[] = [];
-      let length = 0;
-      for (let chunk = await flow.next(); chunk; chunk = await flow.next()) {
-        chunks.push(chunk);
-        length += chunk.length;
-        if (length <= limit) continue;
-        flow.cancel();
-        if (success) throw new GatewayError('upstream', `${host} sent an answer of more than ${limit} bytes.`);
-        break;
-      }
-      // TextDecoder leaves a byte order mark out, which JSON.parse would stumble over
-      return utf8.decode(chunks.length === 1 && chunks[0] && length <= limit ? chunks[0] : Buffer.concat(chunks, Math.min(length, limit)));
-    },
-    read: () => ({ [Symbol.asyncIterator]: () => iteratorOf(flow), finish: () => flow.finish() }),
-    cancel: () => flow.cancel(),
-  };
-}
-
-/** By hand: a generator that was never started would not end the request when it is left. */
-function iteratorOf(flow: Flow): AsyncIterator<Uint8Array> {
-  return {
-    async next() {
-      const value = await flow.next();
-      return value === undefined ? { done: true, value } : { done: false, value };
-    },
-    async return() {
-      flow.cancel();
-      return { done: true, value: undefined };
-    },
-  };
-}
-
-function flatten(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+/** Names come in lower case, and nearly always once each. */
+function flatten(headers: ReceivedHeaders): Readonly<Record<string, string>> {
   const flat: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
+    const value = headers[name];
     if (value !== undefined) flat[name] = typeof value === 'string' ? value : value.join(', ');
   }
   return flat;

@@ -2,8 +2,8 @@
  * The only outbound HTTP for models. HTTP/1.1 with kept-alive connections, one request on each at a time and as many as are
  * needed: a stream never waits behind another, as streams of one HTTP/2 connection do for each other's windows and losses.
  */
-import { Agent, EnvHttpProxyAgent, Pool } from 'undici';
-import type { Dispatcher } from 'undici';
+import { EnvHttpProxyAgent, Pool } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import type { Signal } from '../core/abort.ts';
 import { GatewayError } from '../core/error.ts';
 import { exchange } from './exchange.ts';
@@ -27,6 +27,8 @@ export interface SendOptions {
   readonly signal: Signal;
   /** Called when a connection is there and the request goes out on it. */
   readonly sent?: (() => void) | undefined;
+  /** Headers that prove who we are. */
+  readonly proof?: Readonly<Record<string, string>>;
 }
 
 export interface Http {
@@ -54,45 +56,47 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
   const proxies = proxiesOf(env);
   const dispatchers = new Map<string, Dispatcher>();
 
-  // the time for connecting belongs to a pool, all other limits to a request
-  function dispatcherOf(connectMs: number, proxied: boolean): Dispatcher {
-    const key = `${connectMs} ${proxied}`;
+  /** One pool for each origin, and one agent for all that goes by way of a proxy. */
+  const dispatcherOf = ({ origin, hostname }: URL, connectMs: number): Dispatcher => {
+    const key = proxies && !isThisMachine(hostname) ? `${connectMs}` : `${connectMs} ${origin}`;
     const known = dispatchers.get(key);
     if (known) return known;
-    const made = proxied && proxies ? proxyAgent(proxies, connectMs, ca) : new Agent(poolOptions(connectMs, ca));
+    const made = proxies && !isThisMachine(hostname) ? proxyAgent(proxies, connectMs, ca) : new Pool(origin, poolOptions(connectMs, ca));
     dispatchers.set(key, made);
     return made;
-  }
+  };
 
-  const urls = new Map<string, URL>();
-  const parsed = (text: string): URL => {
-    const known = urls.get(text);
-    if (known) return known;
-    if (urls.size >= MOST_URLS) urls.clear();
+  const places = new Map<string, Place>();
+  const placeOf = (text: string, connectMs: number): Place => {
+    const known = places.get(text);
+    if (known?.connectMs === connectMs) return known;
+    if (places.size >= MOST_URLS) places.clear();
     const url = new URL(text);
-    urls.set(text, url);
-    return url;
+    // the time for connecting belongs to a pool, all other limits to a request
+    const place = { url, connectMs, dispatcher: dispatcherOf(url, connectMs) };
+    places.set(text, place);
+    return place;
   };
 
   return {
-    async send(call, { timeouts, signal, sent }) {
-      const url = parsed(call.url);
-      const answer = await exchange({
-        connectMs: timeouts.connectMs,
-        dispatcher: dispatcherOf(timeouts.connectMs, proxies !== undefined && !isThisMachine(url.hostname)),
+    async send(call, { timeouts, signal, sent, proof }) {
+      const { url, dispatcher, connectMs } = placeOf(call.url, timeouts.connectMs);
+      const headers: Record<string, string> = { 'user-agent': userAgent, 'accept-encoding': 'identity' };
+      addLowerCased(headers, call.headers);
+      if (proof) addLowerCased(headers, proof);
+      return exchange({
+        connectMs,
+        dispatcher,
         url,
         method: call.method,
-        headers: { 'user-agent': userAgent, 'accept-encoding': 'identity', ...lowerCased(call.headers) },
-        ...(call.method === 'POST' ? { body: call.body } : {}),
+        headers,
+        body: call.method === 'POST' ? call.body : undefined,
         headersMs: timeouts.headersMs,
         idleMs: timeouts.idleMs,
         signal,
         sent,
+        refuse: (answer) => unusable(answer, url),
       });
-      const refusal = unusable(answer, url);
-      if (!refusal) return answer;
-      answer.cancel();
-      throw refusal;
     },
     async close() {
       await Promise.all(dispatchers.values().map((dispatcher) => dispatcher.destroy()));
@@ -100,11 +104,19 @@ export function createHttp({ userAgent, env = {}, ca }: HttpOptions): Http {
   };
 }
 
+/** Where requests to a URL go. */
+interface Place {
+  readonly url: URL;
+  readonly connectMs: number;
+  readonly dispatcher: Dispatcher;
+}
+
 /** A configuration may write `User-Agent`, which replaces ours instead of standing beside it. */
-function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const lower: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) lower[name.toLowerCase()] = value;
-  return lower;
+function addLowerCased(headers: Record<string, string>, more: Readonly<Record<string, string>>): void {
+  for (const name in more) {
+    const value = more[name];
+    if (value !== undefined) headers[name.toLowerCase()] = value;
+  }
 }
 
 function poolOptions(connectMs: number, ca: string | undefined): Agent.Options {

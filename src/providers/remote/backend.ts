@@ -37,17 +37,18 @@ const LARGEST_ERROR = 1024 * 1024;
 /** The backend of one model. Rejects with a GatewayError; a stream resolves with its first output. */
 export function createRemoteBackend(known: RemoteModel, parts: RemoteParts): Backend {
   const { wire } = known;
-  const targetOf = ({ card }: Target): WireTarget => (card.id === known.target.model ? known.target : { ...known.target, model: card.id });
-  const calls = ({ n }: ChatRequest, target: WireTarget): number => (n === 1 || wire.severalChoices(target) ? 1 : n);
+  const modelOf = ({ card }: Target): RemoteModel =>
+    card.id === known.target.model ? known : { ...known, target: { ...known.target, model: card.id } };
+  const calls = ({ n }: ChatRequest, { target }: RemoteModel): number => (n === 1 || wire.severalChoices(target) ? 1 : n);
+  const chat = (call: Call, model: RemoteModel): Promise<Reply> =>
+    calls(call.request, model) === 1 ? ask(model, parts, call) : askSeveral(model, parts, call);
   return {
-    calls: (request, target) => calls(request, targetOf(target)),
+    calls: (request, target) => calls(request, modelOf(target)),
     async chat(call, of) {
-      const { signal } = call;
-      const target = targetOf(of);
-      const model = { ...known, target };
-      const request = wire.imageUrls(target) ? call.request : await parts.inlineImages(call.request, signal);
-      if (calls(request, target) === 1) return ask(model, parts, { ...call, request });
-      return askSeveral(model, parts, { ...call, request });
+      const model = modelOf(of);
+      if (wire.imageUrls(model.target)) return chat(call, model);
+      const request = await parts.inlineImages(call.request, call.signal);
+      return chat({ ...call, request }, model);
     },
   };
 }
@@ -106,13 +107,15 @@ async function* only(batch: Batch): AsyncGenerator<Batch, undefined> {
 
 /** An answer of status 200; rejects with the provider's error where it is another. */
 async function send({ provider, wire }: RemoteModel, parts: RemoteParts, { call, prepared }: Sending): Promise<HttpAnswer> {
-  const { signal } = call;
-  const outgoing = { method: 'POST', ...prepared.call, headers: { ...prepared.call.headers, ...provider.headers } } as const;
-  const proof = await provider.authorize(outgoing, signal);
-  const answer = await parts.http.send(
-    { ...outgoing, headers: { ...outgoing.headers, ...proof } },
-    { timeouts: provider.timeouts, signal, sent: call.reached },
-  );
+  const { url, headers: written, body } = prepared.call;
+  const outgoing = { method: 'POST', url, body, headers: { ...written, ...provider.headers } } as const;
+  const proof = await provider.authorize(outgoing, call.signal);
+  const answer = await parts.http.send(outgoing, {
+    timeouts: provider.timeouts,
+    signal: call.signal,
+    sent: call.reached,
+    proof,
+  });
   const { status, headers } = answer;
   if (status >= 200 && status <= 299) return answer;
   throw parts.scrub(wire.error({ status, headers, body: await answer.text(LARGEST_ERROR) }));
@@ -130,7 +133,7 @@ interface Whole {
 
 async function readWhole(prepared: Prepared, answer: HttpAnswer, { scrub }: RemoteParts): Promise<Whole> {
   try {
-    const read = prepared.response(await jsonBody(answer));
+    const read = prepared.response(jsonBody(await answer.text()));
     if (prepared.reshape.length === 0) return read;
     const folder = createFolder();
     folder.push(reshaper(prepared)(unfold(read.response)));
@@ -141,8 +144,7 @@ async function readWhole(prepared: Prepared, answer: HttpAnswer, { scrub }: Remo
   }
 }
 
-async function jsonBody(answer: HttpAnswer): Promise<unknown> {
-  const text = await answer.text();
+function jsonBody(text: string): unknown {
   const body = jsonOf(text);
   if (body !== undefined) return body;
   const words = plainMessage(text);
