@@ -11,15 +11,15 @@ export interface Asking {
 }
 
 const NOBODY: Asking = { key: undefined, project: undefined, endUser: undefined };
-const askingOnes = new WeakMap<VirtualKey | Project, Asking>();
+const askingOnes = new WeakMap<VirtualKey | Project | EndUser, Asking>();
 
-/** Who asks with a key of a project, or for a project alone: the same object as long as both are. */
-export function asksAs(key: VirtualKey | undefined, project: Project | undefined): Asking {
-  const first = key ?? project;
+/** Who asks with a key of a project, or for a project alone, for themselves or an end user: the same object as long as these are. */
+export function asksAs(key: VirtualKey | undefined, project: Project | undefined, endUser?: EndUser): Asking {
+  const first = endUser ?? key ?? project;
   if (!first) return NOBODY;
   const before = askingOnes.get(first);
-  if (before && before.project === project) return before;
-  const made = { key, project, endUser: undefined };
+  if (before && before.key === key && before.project === project) return before;
+  const made = { key, project, endUser };
   askingOnes.set(first, made);
   return made;
 }

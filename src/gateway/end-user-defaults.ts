@@ -3,26 +3,45 @@ import { keptName } from '../core/kept-name.ts';
 import type { EndUser, EndUserDefaults, Project } from './accounts.ts';
 import { withFormer } from './former-budgets.ts';
 
-/** `own`: what was set for this end user of the project; undefined where nothing was. */
+/** Of those of whom nothing is said, per project. */
+const MOST_NAMES = 1000;
+
+/** By what they were made of, and of whom: requests of the same end user come one after the other. */
+const madeOfOwn = new WeakMap<EndUser, { readonly project: Project; readonly made: EndUser }>();
+const madeOfNothing = new WeakMap<Project, Map<string, EndUser>>();
+
+/** `own`: what was set for this end user of the project; undefined where nothing was. The same one for the same three, mostly. */
 export function withDefaults(own: EndUser | undefined, project: Project, name: string): EndUser | undefined {
-  const defaults = project.endUserDefaults;
-  if (!defaults) return own;
-  const hasLimits = own !== undefined && Object.keys(own.limits).length > 0;
-  const hasBudgets = own !== undefined && own.budgets.length > 0;
-  const nobody: EndUser = {
-    projectId: project.id,
-    id: keptName(name),
-    limits: {},
-    budgets: [],
-    models: [],
-    blockedAt: undefined,
-    note: undefined,
-  };
-  const known = own ?? nobody;
+  const { endUserDefaults } = project;
+  if (!endUserDefaults) return own;
+  if (!own) return withoutOwn(endUserDefaults, project, keptName(name));
+  const before = madeOfOwn.get(own);
+  if (before?.project === project) return before.made;
+  const made = joined(own, endUserDefaults);
+  madeOfOwn.set(own, { project, made });
+  return made;
+}
+
+/** `id`: as the name is kept. */
+function withoutOwn(defaults: EndUserDefaults, project: Project, id: string): EndUser {
+  let names = madeOfNothing.get(project);
+  const before = names?.get(id);
+  if (before) return before;
+  if (!names || names.size >= MOST_NAMES) {
+    names = new Map();
+    madeOfNothing.set(project, names);
+  }
+  const nobody: EndUser = { projectId: project.id, id, limits: {}, budgets: [], models: [], blockedAt: undefined, note: undefined };
+  const made = joined(nobody, defaults);
+  names.set(id, made);
+  return made;
+}
+
+function joined(known: EndUser, defaults: EndUserDefaults): EndUser {
   const both: EndUser = {
     ...known,
-    limits: hasLimits ? known.limits : defaults.limits,
-    budgets: hasBudgets ? known.budgets : defaults.budgets,
+    limits: Object.keys(known.limits).length > 0 ? known.limits : defaults.limits,
+    budgets: known.budgets.length > 0 ? known.budgets : defaults.budgets,
   };
   // whichever of the two holds, the other one may hold tomorrow
   return withFormer(both, known, defaults);

@@ -161,7 +161,7 @@ function withEndUser(call: Call, directory: Pick<Directory, 'endUser'>, asking: 
 }
 
 function behind(asking: Asking, endUser: EndUser | undefined): Asking {
-  return endUser ? { ...asking, endUser } : asking;
+  return endUser ? asksAs(asking.key, asking.project, endUser) : asking;
 }
 
 function refuseBlocked({ request }: Call, { endUser }: Asking): void {
