@@ -6,6 +6,7 @@ import type { Config, ConfiguredProvider, RoutingSettings } from './config/setti
 import { compose } from './core/call.ts';
 import type { Backend, Call, Reply, Target } from './core/call.ts';
 import { GatewayError } from './core/error.ts';
+import type { Soon } from './core/soon.ts';
 import type { Admission } from './gateway/admission.ts';
 import type { Books } from './gateway/books.ts';
 import { answerScope } from './answer-scope.ts';
@@ -182,7 +183,7 @@ function sharedAnswers(config: Config, { answers, started, version }: Lasting): 
 }
 
 /** What is counted before the cache is asked, and what is noted behind it; nothing where nothing is kept. */
-function layersOf({ limits, routing, data }: Config, { directory, ledger, log }: Lasting, routeOf: (call: Call) => Promise<Route>) {
+function layersOf({ limits, routing, data }: Config, { directory, ledger, log }: Lasting, routeOf: (call: Call) => Soon<Route>) {
   if (!directory || !ledger) return { counted: [], noted: [] };
   const { counters, books, line, completions } = ledger;
   const settings = { ...limits, maxWaitMs: routing.maxWaitMs, mostWaiting: routing.queue };

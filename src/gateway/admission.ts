@@ -79,7 +79,8 @@ export function createAdmission(atFirst: AdmissionSettings, shared?: SharedPlace
     }, ASK_AGAIN_MS).unref();
   };
 
-  const take = async (call: Call): Promise<() => void> => {
+  /** Waits for a place where there is none, and takes it in the moment in which it is free. */
+  const queue = async (call: Call): Promise<void> => {
     for (;;) {
       if (!shared || !isFull()) break;
       // those that came may be taken already, by others who asked for the same ones
@@ -94,6 +95,9 @@ export function createAdmission(atFirst: AdmissionSettings, shared?: SharedPlace
       call.signal.throwIfAborted();
     }
     running++;
+  };
+  /** What frees a call's place, at the latest when its signal fires. */
+  const leaving = (call: Call): (() => void) => {
     let held = true;
     const free = (): void => {
       if (!held) return;
@@ -108,7 +112,9 @@ export function createAdmission(atFirst: AdmissionSettings, shared?: SharedPlace
 
   return {
     layer: (next) => async (call) => {
-      const free = await take(call);
+      if (isFull()) await queue(call);
+      else running++;
+      const free = leaving(call);
       try {
         return until(await next(call), free);
       } catch (cause) {

@@ -1,5 +1,5 @@
 /** From a route to an answer: targets in order, retries, fallback, one deadline for all of it. */
-import { following, pause } from '../core/abort.ts';
+import { Abort, pause } from '../core/abort.ts';
 import type { Signal } from '../core/abort.ts';
 import type { Attempt, Call, Reply } from '../core/call.ts';
 import { GatewayError, toGatewayError } from '../core/error.ts';
@@ -37,15 +37,17 @@ const FIRST_WAIT_MS = 250;
 export function createAttempts(parts: AttemptsParts): (route: Route, call: Call) => Promise<Reply> {
   const last = createLastFailures();
   return async (route, given) => {
-    const { signal, done } = withDeadline(given.signal, route.policy.wholeMs);
-    const call = { ...given, signal };
+    const { wholeMs } = route.policy;
+    const deadline = wholeMs === 0 ? undefined : new Deadline(given.signal, wholeMs);
+    const call = deadline ? { ...given, signal: deadline } : given;
+    const { health, now, random, line } = parts;
+    const work = { health, now, random, line, route, call, last, endsAt: deadline ? now() + wholeMs : Infinity };
     try {
-      const { wholeMs } = route.policy;
-      const work = { ...parts, route, call, last, endsAt: wholeMs === 0 ? Infinity : parts.now() + wholeMs };
-      const reply = await answer(work);
-      return until(goingOn(reply, work), done);
+      const reply = goingOn(await answer(work), work);
+      if (!deadline) return reply;
+      return until(reply, () => deadline.done());
     } catch (cause) {
-      done();
+      deadline?.done();
       throw cause;
     }
   };
@@ -262,22 +264,32 @@ function second(work: Work, prospects: readonly Prospect[], first: Attempted): A
   return undefined;
 }
 
-/** A signal that also fires when the time for the whole request is over. `done` takes its timer away. */
-function withDeadline(outer: Signal, wholeMs: number): { readonly signal: Signal; readonly done: () => void } {
-  if (wholeMs === 0) return { signal: outer, done: nothing };
-  const { control, leave } = following(outer);
-  if (control.aborted) return { signal: control, done: nothing };
-  const timer = setTimeout(() => control.abort(tooLate(wholeMs)), wholeMs);
-  const done = (): void => {
-    clearTimeout(timer);
-    leave();
-  };
-  // who leaves may never ask for the answer's end
-  control.addEventListener('abort', done);
-  return { signal: control, done };
-}
+/** A signal that fires with another one, and when the time for the whole request is over. */
+class Deadline extends Abort {
+  readonly #outer: Signal;
+  readonly #follow = (): void => this.#end(this.#outer.reason);
+  readonly #timer: NodeJS.Timeout | undefined;
 
-const nothing = (): void => undefined;
+  constructor(outer: Signal, wholeMs: number) {
+    super();
+    this.#outer = outer;
+    if (outer.aborted) this.abort(outer.reason);
+    else outer.addEventListener('abort', this.#follow);
+    this.#timer = outer.aborted ? undefined : setTimeout(() => this.#end(tooLate(wholeMs)), wholeMs);
+  }
+
+  /** Takes its timer away; it follows nobody any more. */
+  done(): void {
+    clearTimeout(this.#timer);
+    this.#outer.removeEventListener('abort', this.#follow);
+  }
+
+  #end(reason: unknown): void {
+    // who leaves may never ask for the answer's end
+    this.done();
+    this.abort(reason);
+  }
+}
 
 function tooLate(wholeMs: number): GatewayError {
   return new GatewayError('upstream_timeout', `The answer was not complete within ${shown(wholeMs)} (time-out for the whole request).`);

@@ -16,13 +16,19 @@ interface Surroundings {
  * The reply of the first attempt, or of a second one which `another` starts when the first has taken longer than nineteen
  * of its last twenty. The loser is given up; both stay in the trace. Rejects with the first one's failure where both fail.
  */
-export async function firstToAnswer(
-  first: Attempted,
-  another: () => Attempted | undefined,
-  { route, call, health }: Surroundings,
-): Promise<Reply> {
+export function firstToAnswer(first: Attempted, another: () => Attempted | undefined, around: Surroundings): Promise<Reply> {
+  const { route, call, health } = around;
   const usualMs = route.policy.hedge && !isKept(call) ? health.of(first.target.key).p95Ms : undefined;
-  if (usualMs === undefined) return won(first, call);
+  return usualMs === undefined ? won(first, call) : inTurn(first, another, { call, usualMs });
+}
+
+interface Usual {
+  readonly call: Call;
+  /** The first one has so long before another begins. */
+  readonly usualMs: number;
+}
+
+async function inTurn(first: Attempted, another: () => Attempted | undefined, { call, usualMs }: Usual): Promise<Reply> {
   const { promise: late, resolve } = Promise.withResolvers<'late'>();
   const timer = setTimeout(() => resolve('late'), usualMs);
   try {

@@ -1,6 +1,7 @@
 /** From the model's name to the backend that serves it. */
 import type { Call, Handler, ModelCard, Pricing, Reply, Target } from '../core/call.ts';
 import { GatewayError } from '../core/error.ts';
+import type { Soon } from '../core/soon.ts';
 import { nearestNames } from '../core/nearest.ts';
 import { ALL_MODELS, nameRules } from './model-names.ts';
 import type { ModelNames } from './model-names.ts';
@@ -15,8 +16,10 @@ export interface Catalog {
   list(): Promise<readonly ModelCard[]>;
   /** What a client may know of the model of this name. Throws as `route` does. */
   card(name: string): Promise<ModelCard>;
-  /** Throws `model_not_found`, with the names that come near, or those between which the client must choose. */
+  /** Rejects with `model_not_found`, with the names that come near, or those between which the client must choose. */
   route(name: string): Promise<Route>;
+  /** The same, at once where it was found a moment ago. */
+  routeNow(name: string): Soon<Route>;
 }
 
 export interface CatalogOptions {
@@ -117,21 +120,27 @@ export function createCatalog(sources: readonly TargetSource[], options: Catalog
     return plainRoute(name, [found], defaults);
   };
 
-  const recent = new Map<string, { readonly until: number; readonly route: Promise<Route> }>();
-  const route = (name: string): Promise<Route> => {
+  const recent = new Map<string, Recent>();
+  const routeNow = (name: string): Soon<Route> => {
     const known = recent.get(name);
-    if (known && now() < known.until) return known.route;
+    if (known && now() < known.until) return known.found ?? known.looking;
     const looking = lookUp(name);
     if (recent.size >= MOST_ROUTES) recent.clear();
     // those who ask meanwhile wait for the same answer; a name that is not there is looked up again each time
-    recent.set(name, { until: now() + FRESH_MS, route: looking });
-    looking.catch(() => recent.get(name)?.route === looking && recent.delete(name));
+    const fresh: Recent = { until: now() + FRESH_MS, looking, found: undefined };
+    recent.set(name, fresh);
+    looking.then(
+      (found) => (fresh.found = found),
+      () => recent.get(name) === fresh && recent.delete(name),
+    );
     return looking;
   };
+  const route = async (name: string): Promise<Route> => routeNow(name);
 
   return {
     list: cards,
     route,
+    routeNow,
     async card(name) {
       const {
         targets: [first],
@@ -141,6 +150,14 @@ export function createCatalog(sources: readonly TargetSource[], options: Catalog
       return card.id !== name && (Object.hasOwn(routes, name) || rules.alias(name)) ? { ...card, id: name } : card;
     },
   };
+}
+
+/** A route that was looked up, or is being looked up. */
+interface Recent {
+  /** By the clock. */
+  readonly until: number;
+  readonly looking: Promise<Route>;
+  found: Route | undefined;
 }
 
 function ambiguous(name: string, targets: readonly Target[]): GatewayError {
@@ -172,16 +189,20 @@ export interface RouteOfOptions {
 }
 
 /** The route of a call: the same one however often it is asked for. */
-export function createRouteOf(catalog: Catalog, { pricedOnly, held }: RouteOfOptions): (call: Call) => Promise<Route> {
-  return async (call) => {
+export function createRouteOf(catalog: Pick<Catalog, 'routeNow'>, { pricedOnly, held }: RouteOfOptions): (call: Call) => Soon<Route> {
+  const priced = (route: Route): Route => (pricedOnly ? onlyPriced(route) : route);
+  return (call) => {
     const known = held?.(call);
     if (known) return known;
-    const route = await catalog.route(call.request.model);
-    return pricedOnly ? onlyPriced(route) : route;
+    const route = catalog.routeNow(call.request.model);
+    return route instanceof Promise ? route.then(priced) : priced(route);
   };
 }
 
 /** The innermost handler: finds the route and has it answered. */
-export function routed(routeOf: (call: Call) => Promise<Route>, answer: (route: Route, call: Call) => Promise<Reply>): Handler {
-  return async (call) => answer(await routeOf(call), call);
+export function routed(routeOf: (call: Call) => Soon<Route>, answer: (route: Route, call: Call) => Promise<Reply>): Handler {
+  return async (call) => {
+    const route = routeOf(call);
+    return answer(route instanceof Promise ? await route : route, call);
+  };
 }
