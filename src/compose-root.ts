@@ -22,7 +22,7 @@ import { changedProviders, createRuntime } from './runtime.ts';
 import type { Lasting } from './runtime.ts';
 import { openLedger } from './open-ledger.ts';
 import { createServer } from './server/server.ts';
-import { createLogger } from './telemetry/log.ts';
+import { createLogger, requestLog } from './telemetry/log.ts';
 import { giveBackMemory } from './telemetry/memory.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import type { Snapshot } from './telemetry/together.ts';
@@ -167,6 +167,7 @@ export async function startServer({
   const metrics = figures && { text: shared?.metrics ?? figures.text, contentType: figures.contentType, settings: started.metrics };
   const server = await createServer({
     log,
+    logRequest: requestLog(log),
     version,
     current: () => runtime,
     ...(shared ? { workers: shared.workers } : {}),

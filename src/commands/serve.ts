@@ -117,7 +117,7 @@ export async function serve(argv: readonly string[], io: Io): Promise<number> {
     for (const problem of cause.problems) writeError(io, problem);
     return cause.problems.every((problem) => problem.startsWith('--')) ? EXIT.usage : EXIT.failure;
   }
-  const log = createLogger(config.log, undefined, config.workers > 1);
+  const log = createLogger(config.log, { together: config.workers > 1 });
   let store: Store | undefined;
   try {
     store = await openData(config, log);

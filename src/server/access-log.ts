@@ -31,8 +31,14 @@ interface Line {
   err?: Error;
 }
 
+export interface AccessLog {
+  readonly log: Logger;
+  /** Writes lines without errors, in the logger's place; absent: the logger does. */
+  readonly write?: ((level: 'info' | 'debug' | 'error', fields: object) => void) | undefined;
+}
+
 /** `sent`: the whole answer went out. */
-export function logExchange(log: Logger, exchange: Exchange, sent: boolean): void {
+export function logExchange({ log, write }: AccessLog, exchange: Exchange, sent: boolean): void {
   const { facts, request, response, startedAt } = exchange;
   const { error, usage, trace } = facts;
   const outcome = outcomeOf(exchange, sent);
@@ -68,7 +74,8 @@ export function logExchange(log: Logger, exchange: Exchange, sent: boolean): voi
     // our own and the upstream's faults are for the operator to read; what a client got wrong may quote its contents
     if (outcome === 'error') line.err = error.cause instanceof Error ? error.cause : error;
   }
-  log[level](line, 'request');
+  if (line.err || !write) log[level](line, 'request');
+  else write(level, line);
 }
 
 function attemptLine({ target, startedAt, firstOutputAt, endedAt, outcome, error, hedge }: Attempt): Readonly<Record<string, unknown>> {

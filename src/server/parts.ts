@@ -8,6 +8,7 @@ import type { Directory } from '../gateway/directory.ts';
 import type { MeParts } from '../gateway/me.ts';
 import type { Observe } from '../gateway/ports.ts';
 import type { CompletionStore } from '../gateway/store-ports.ts';
+import type { AccessLog } from './access-log.ts';
 import type { UsageDesk } from './routes/admin-usage.ts';
 
 /** The models that there are now, for this caller. */
@@ -45,6 +46,8 @@ export interface ReadableMetrics {
 
 export interface ServerParts {
   readonly log: Logger;
+  /** Writes the log's lines of requests in its place. */
+  readonly logRequest?: AccessLog['write'];
   readonly version: string;
   /** How many processes serve together, of how many; absent where it is this one alone. */
   readonly workers?: () => Readonly<Record<'serving' | 'of', number>> | undefined;

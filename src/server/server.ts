@@ -67,13 +67,14 @@ const LOOK_MS = 50;
 
 export async function createServer(parts: ServerParts): Promise<Server> {
   const { log } = parts;
+  const accessLog = { log, write: parts.logRequest };
   const settings = parts.current().server;
   let draining = false;
   /** While we linger: how long a connection may be idle. */
   let lingerMs: number | undefined;
 
   const exchanges = createExchanges((exchange, sent) => {
-    logExchange(log, exchange, sent);
+    logExchange(accessLog, exchange, sent);
     try {
       parts.observe?.(finished(exchange, sent));
     } catch (cause) {

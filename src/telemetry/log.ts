@@ -13,39 +13,76 @@ const OUTPUT = { dest: STDOUT, sync: false, maxLength: MOST_WAITING };
 /** Lines are written together, at the latest after so many milliseconds: a call of the system for each costs more than the line. */
 const WRITE_EVERY_MS = 100;
 /** To hand a piece over to a thread that waits for the reader costs as much as twenty lines. */
-const ALONE = { minLength: 32 * 1024, maxWrite: 64 * 1024 };
+const ALONE = 64 * 1024;
 /** A pipe takes so much in one piece (PIPE_BUF), whoever else writes to it: lines of several processes are never mixed. */
-const TOGETHER = { minLength: 3072, maxWrite: 4096 };
+const TOGETHER = 4096;
+
+export interface LogOptions {
+  /** Where to write; absent: standard output. */
+  readonly stream?: DestinationStream;
+  /** Other processes write to the same output. */
+  readonly together?: boolean;
+  /** In every line. */
+  readonly bindings?: Readonly<Record<string, string>>;
+}
 
 /**
- * A pino logger. It writes to `stream`, else to standard output without blocking; what still waits at exit is written then.
- * `together`: other processes write to the same output.
+ * A pino logger. It writes without blocking; what still waits at exit is written then.
  * Nothing is redacted here: message contents and keys are never passed to it.
  */
-export function createLogger({ level, format }: LogSettings, stream?: DestinationStream, together = false): Logger {
+export function createLogger({ level, format }: LogSettings, { stream, together = false, bindings }: LogOptions = {}): Logger {
   const options: LoggerOptions = {
     level,
-    base: null,
+    base: bindings ?? null,
     timestamp,
     formatters: { level: (label) => ({ level: label }) },
   };
   const pretty = format === 'pretty' || (format === 'auto' && stream === undefined && process.stdout.isTTY);
-  if (!pretty) return pino(options, stream ?? batchedOutput(together ? TOGETHER : ALONE));
   // somebody reads along
-  return pino(options, prettyStream(stream ?? pino.destination(OUTPUT), stream === undefined && process.stdout.isTTY));
+  if (pretty) return pino(options, prettyStream(stream ?? pino.destination(OUTPUT), stream === undefined && process.stdout.isTTY));
+  const destination = stream ?? batchedOutput(together ? TOGETHER : ALONE);
+  const logger = pino(options, destination);
+  outputs.set(logger, { destination, bindings: bindings ? `,${JSON.stringify(bindings).slice(1, -1)}` : '' });
+  return logger;
 }
 
-function batchedOutput(pieces: typeof ALONE): DestinationStream {
-  const out = pino.destination({ ...OUTPUT, ...pieces, sync: takesAtOnce(STDOUT) });
+/** Where loggers that write JSON write it, and what stands in each of their lines. */
+const outputs = new WeakMap<Logger, { readonly destination: DestinationStream; readonly bindings: string }>();
+
+/**
+ * Writes the lines of requests, as `log[level](fields, 'request')` does where that level is enabled. Pino makes them field by field;
+ * here it is one call for all of them. The fields are plain JSON, with no error among them.
+ */
+export function requestLog(log: Logger): (level: 'info' | 'debug' | 'error', fields: object) => void {
+  const output = outputs.get(log);
+  if (!output) return (level, fields) => log[level](fields, 'request');
+  const { destination, bindings } = output;
+  return (level, fields) => {
+    destination.write(`{"level":"${level}"${timestamp()}${bindings},${JSON.stringify(fields).slice(1, -1)},"msg":"request"}\n`);
+  };
+}
+
+/** Lines in pieces of at most so many characters, but for one that is longer. */
+function batchedOutput(most: number): DestinationStream {
+  const out = pino.destination({ ...OUTPUT, maxWrite: most, sync: takesAtOnce(STDOUT) });
+  let piece = '';
   let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
+    clearTimeout(timer);
     timer = undefined;
-    out.flush();
+    if (piece === '') return;
+    out.write(piece);
+    piece = '';
   };
+  process.on('exit', () => {
+    flush();
+    out.flushSync();
+  });
   return {
     write(line) {
+      if (piece.length + line.length > most) flush();
+      piece += line;
       timer ??= setTimeout(flush, WRITE_EVERY_MS).unref();
-      out.write(line);
     },
   };
 }

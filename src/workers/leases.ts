@@ -59,7 +59,7 @@ export function createLeases(counters: Pick<CounterStore, 'take' | 'settle' | 's
           const left = [...worker.holds];
           worker.holds.clear();
           for (const holdId of left) worker.released.add(holdId);
-          await Promise.all(left.map((holdId) => counters.settle(holdId, [])));
+          await Promise.all(left.map(async (holdId) => counters.settle(holdId, [])));
           if (worker.isForgotten) workers.delete(by);
         },
       };

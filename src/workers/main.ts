@@ -88,7 +88,7 @@ const fail = (cause: unknown): never => {
 const version = programVersion();
 const brief = (await peer.call('worker.begin', [version]).catch(fail)) as Brief;
 const config = unpackConfig(brief.config);
-const log = createLogger(config.log, undefined, true).child({ worker: brief.name });
+const log = createLogger(config.log, { together: true, bindings: { worker: brief.name } });
 failed = (cause) => log.error({ err: cause }, 'a message of the process above could not be taken in');
 
 const server = await startServer({
