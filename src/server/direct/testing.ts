@@ -90,9 +90,16 @@ export function reply(response: ClientResponse, body: Buffer | string): void {
   response.end(body);
 }
 
+/** Fails where it does not come to be within some seconds of this process's own work, whatever the clock of the test says. */
 export async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await turn();
+  const { user } = process.cpuUsage();
+  while (!isSo()) {
+    if (process.cpuUsage().user - user > MOST_MICROSECONDS) throw new Error(`it did not become so: ${String(isSo)}`);
+    await turn();
+  }
 }
+
+const MOST_MICROSECONDS = 2_000_000;
 
 /** Until the server has read so many bytes, and done with them what it does. */
 export async function untilRead(socket: Socket | undefined, bytes: number): Promise<void> {
