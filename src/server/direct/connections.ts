@@ -10,13 +10,10 @@ import { readHead } from './head.ts';
 import type { Head } from './head.ts';
 import { DirectResponse } from './response.ts';
 
-type LimitSettings = Pick<ServerSettings, 'headerLimit' | 'bodyLimit'>;
-
 export interface DirectOptions {
   /** Of the requests that are taken here; all are POST. */
   readonly path: string;
-  /** The same object as long as nothing has changed. */
-  readonly limits: () => LimitSettings;
+  readonly limits: () => Pick<ServerSettings, 'headerLimit' | 'bodyLimit'>;
   readonly times: () => DirectTimes;
   /** How long a connection may be idle between two requests. */
   readonly keepAliveMs: number;
@@ -81,7 +78,7 @@ interface Connection {
   /** What came while that was so. */
   early: Buffer | undefined;
   /** Clients send the same head again and again. */
-  last: { readonly text: string; readonly head: Head; readonly settings: LimitSettings } | undefined;
+  last: { readonly text: string; readonly head: Head } | undefined;
   /** Takes our listeners off its socket. */
   readonly detach: () => void;
 }
@@ -137,11 +134,12 @@ export function createDirectConnections(options: DirectOptions): DirectConnectio
   };
 
   const headOf = (connection: Connection, text: string): Head | undefined => {
-    const settings = options.limits();
+    const { headerLimit, bodyLimit } = options.limits();
     const { last } = connection;
-    if (last?.text === text && last.settings === settings) return last.head;
-    const head = readHead(text, start, { head: settings.headerLimit, body: Math.min(settings.bodyLimit, LONGEST_BODY) });
-    connection.last = head && text.length <= LONGEST_KEPT ? { text, head, settings } : undefined;
+    // the limits may be others by now
+    if (last?.text === text && text.length <= headerLimit && last.head.length <= bodyLimit) return last.head;
+    const head = readHead(text, start, { head: headerLimit, body: Math.min(bodyLimit, LONGEST_BODY) });
+    connection.last = head && text.length <= LONGEST_KEPT ? { text, head } : undefined;
     return head;
   };
 
