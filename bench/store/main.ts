@@ -32,7 +32,7 @@ try {
 
   const measured = await measureAll(store.usage, rounds);
 
-  const writer = createUsageWriter({ store: { add: () => Promise.resolve() }, dir, log });
+  const writer = createUsageWriter({ store: { add: () => Promise.resolve(), addLines: () => Promise.resolve() }, dir, log });
   const [some = []] = recordsOf(500, 500);
   const adds: number[] = [];
   for (let round = 0; round < (options.quick ? 20 : 200); round++) {

@@ -1,16 +1,13 @@
 /** Sums of usage by day, as they are kept and as they are asked for. */
 import { sql } from 'kysely';
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
-import type { UsageRecord } from '../gateway/accounts.ts';
 import type { UsageFilter, UsageGroup, UsageSum } from '../gateway/store-ports.ts';
 import { indexable } from './columns.ts';
 import { insertMany } from './pieces.ts';
 import type { Schema } from './schema.ts';
-
-const DAY_MS = 86_400_000;
-
-/** A time as it is kept. */
-export const wholeMs = (at: number): number => Math.round(at);
+import { DAY_KEY, DAY_MS, gathered, SUM_COLUMNS, USER_DAY_KEY } from './usage-days.ts';
+import type { SumColumn, Sums } from './usage-days.ts';
+import type { UsageValues } from './usage-rows.ts';
 
 const GROUPS = {
   day: 'day',
@@ -48,20 +45,7 @@ const SUMS = {
   cost_nanos: 'cost_nanos',
   estimated: 'estimated',
   unpriced: 'unpriced',
-} as const;
-
-const DAY_KEY = ['day', 'project_id', 'key_id', 'model', 'provider', 'outcome'] as const;
-const USER_DAY_KEY = ['day', 'project_id', 'end_user', 'key_id', 'model', 'provider', 'outcome'] as const;
-const SUM_COLUMNS = Object.keys(SUMS) as (keyof typeof SUMS)[];
-
-type Sums = Record<keyof typeof SUMS, bigint>;
-type Key = Record<(typeof USER_DAY_KEY)[number], string | bigint>;
-
-/** What a record adds, and to which rows. */
-interface Part {
-  readonly key: Key;
-  readonly sums: Sums;
-}
+} as const satisfies Record<SumColumn, string>;
 
 type GroupColumn = (typeof GROUPS)[UsageGroup];
 export type FilterColumn = (typeof FILTERS)[keyof typeof FILTERS];
@@ -75,8 +59,8 @@ export function conditionsOf(filter: UsageFilter): readonly (readonly [column: F
   });
 }
 
-/** A function that adds records, which must be new, to the sums of their days. */
-export function addToDays(): (tx: Transaction<Schema>, records: readonly UsageRecord[]) => Promise<void> {
+/** A function that adds rows of records, which must be new, to the sums of their days. */
+export function addToDays(): (tx: Transaction<Schema>, rows: readonly UsageValues[]) => Promise<void> {
   const intoDays = insertMany([...DAY_KEY, ...SUM_COLUMNS], (tx, rows) =>
     tx
       .insertInto('usage_days')
@@ -91,10 +75,10 @@ export function addToDays(): (tx: Transaction<Schema>, records: readonly UsageRe
       .onConflict((conflict) => conflict.columns(USER_DAY_KEY).doUpdateSet(additions('usage_user_days')))
       .compile(),
   );
-  return async (tx, records) => {
-    const parts = records.map((record): Part => ({ key: keyOf(record), sums: sumsOf(record) }));
-    await intoDays(tx, gathered(parts, DAY_KEY));
-    await intoUserDays(tx, gathered(parts, USER_DAY_KEY));
+  return async (tx, rows) => {
+    const { days, userDays } = gathered(rows);
+    await intoDays(tx, days);
+    await intoUserDays(tx, userDays);
   };
 }
 
@@ -102,46 +86,6 @@ const additions = (table: 'usage_days' | 'usage_user_days'): Record<keyof Sums, 
   Object.fromEntries(
     SUM_COLUMNS.map((column) => [column, sql<bigint>`${sql.ref(`${table}.${column}`)} + ${sql.ref(`excluded.${column}`)}`]),
   ) as Record<keyof Sums, RawBuilder<bigint>>;
-
-/** One row per key, in the order of the keys: two processes that write the same rows do not wait for each other in a ring. */
-function gathered(parts: readonly Part[], columns: readonly (keyof Key)[]): readonly (Key & Sums)[] {
-  const rows = new Map<string, Key & Sums>();
-  for (const { key, sums } of parts) {
-    const name = columns.map((column) => key[column]).join('\0');
-    const row = rows.get(name);
-    if (row) for (const column of SUM_COLUMNS) row[column] += sums[column];
-    else rows.set(name, { ...key, ...sums });
-  }
-  return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row);
-}
-
-const keyOf = (record: UsageRecord): Key => ({
-  day: BigInt(Math.floor(wholeMs(record.at) / DAY_MS)),
-  project_id: indexable(record.projectId ?? ''),
-  end_user: indexable(record.endUser ?? ''),
-  key_id: indexable(record.keyId ?? ''),
-  model: indexable(record.model),
-  provider: indexable(record.provider ?? ''),
-  outcome: record.outcome,
-});
-
-const sumsOf = (record: UsageRecord): Sums => ({
-  requests: record.attempt === 1 ? 1n : 0n,
-  attempts: 1n,
-  prompt_tokens: BigInt(record.promptTokens),
-  completion_tokens: BigInt(record.completionTokens),
-  cached_tokens: BigInt(record.cachedTokens),
-  cache_write_tokens: BigInt(record.cacheWriteTokens),
-  cache_write_long_tokens: BigInt(record.cacheWriteLongTokens),
-  reasoning_tokens: BigInt(record.reasoningTokens),
-  audio_tokens: BigInt(record.audioTokens),
-  completion_audio_tokens: BigInt(record.completionAudioTokens),
-  image_tokens: BigInt(record.imageTokens),
-  completion_image_tokens: BigInt(record.completionImageTokens),
-  cost_nanos: record.costNanos,
-  estimated: record.estimated ? 1n : 0n,
-  unpriced: record.unpriced ? 1n : 0n,
-});
 
 interface Times {
   readonly from: number | undefined;

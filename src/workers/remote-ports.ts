@@ -23,7 +23,7 @@ export const METHODS = {
     'audit',
     'version',
   ] satisfies (keyof AccountStore)[],
-  usage: ['add', 'records', 'sums', 'spent', 'prune'] satisfies (keyof UsageStore)[],
+  usage: ['add', 'addLines', 'records', 'sums', 'spent', 'prune'] satisfies (keyof UsageStore)[],
   completions: ['put', 'get', 'list', 'setMetadata', 'delete'] satisfies (keyof CompletionStore)[],
 } as const;
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { UsageRecord } from '../../src/gateway/accounts.ts';
 import type { UsageFilter, UsageGroup, UsageSum } from '../../src/gateway/store-ports.ts';
+import { textOf } from '../../src/store/journal/lines.ts';
 import { isRefusal } from '../../src/store/refusal.ts';
 import { seeded } from '../support/random.ts';
 import { overBoth, pages, record, withStore } from './both.ts';
@@ -146,6 +147,54 @@ overBoth('usage', (check) => {
       await usage.add([...records.slice(0, 3), ...records.slice(0, 3), record('req_0:1', { costNanos: 7n })]);
       assert.equal((await usage.records({}, { limit: 999 })).items.length, 150);
       assert.deepEqual(await usage.sums({}, []), expected(records, {}, []));
+    }),
+  );
+
+  check('records that come as lines of the journal are what they would be as records, in tables and sums', (place) =>
+    withStore(place, async ({ usage }) => {
+      const names = ['\u2028 "quoted" \\ \n', '\0', '\uD800', '😀'.repeat(300), ''];
+      const odd = names.map((name, at) => record(`odd_${at}`, { endUser: name, modelAsked: name, errorKind: name, at: NOON + 0.4 }));
+      const most = record('most', { costNanos: 2n ** 61n, promptTokens: Number.MAX_SAFE_INTEGER });
+      const all = [...many(300, 8), ...odd, most];
+      const under = (projectId: string) => all.map((one) => ({ ...one, projectId, id: `${one.id}:${projectId}` }));
+      await usage.addLines([]);
+      const lines = under('lines').map(textOf);
+      await usage.addLines(lines.slice(0, 200));
+      await usage.addLines([...lines.slice(100), ...lines.slice(-3)]);
+      await usage.add(under('records'));
+      await usage.add(under('lines'));
+      const kept = async (projectId: string) => {
+        const { items } = await usage.records({ projectId }, { limit: 999 });
+        const anonymous = items.map((one) => ({ ...one, projectId: '', id: one.id.replace(/:[a-z]+$/, '') }));
+        const sums = [await usage.sums({ projectId }, []), await usage.sums({ projectId }, ['day', 'endUser', 'model'])];
+        return { items: anonymous.toSorted((one, other) => (one.id < other.id ? -1 : 1)), sums };
+      };
+      const asLines = await kept('lines');
+      assert.equal(asLines.items.length, all.length);
+      assert.deepEqual(asLines, await kept('records'));
+    }),
+  );
+
+  check('a line of a version that knew fewer kinds of tokens has none of the others', (place) =>
+    withStore(place, async ({ usage }) => {
+      const later = { cacheWriteLongTokens: 0, completionAudioTokens: 0, imageTokens: 0, completionImageTokens: 0 };
+      const earlier = JSON.stringify(JSON.parse(textOf(record('a:1'))), (name, value: unknown) =>
+        Object.hasOwn(later, name) ? undefined : value,
+      );
+      await usage.addLines([earlier]);
+      assert.deepEqual((await usage.records({}, { limit: 9 })).items, [record('a:1', later)]);
+    }),
+  );
+
+  check('lines of which one is no record are refused together', (place) =>
+    withStore(place, async ({ usage }) => {
+      const whole = textOf(record('a:1'));
+      const bad = ['{"id":"b"}', 'null', 'half', whole.replace(/"at":\d+/, '"at":null'), whole.replace(/"status":\d+/, '"status":"x"')];
+      for (const line of bad) await assert.rejects(usage.addLines([whole, line]), (error) => isRefusal(error), line);
+      assert.equal((await usage.records({}, { limit: 9 })).items.length, 0);
+      assert.deepEqual(await usage.sums({}, []), expected([], {}, []));
+      await usage.addLines([whole]);
+      assert.equal((await usage.records({}, { limit: 9 })).items.length, 1);
     }),
   );
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Bequest } from '../../gateway/store-ports.ts';
-import { lineOf, linesOf, spentLine, toldLine } from './lines.ts';
+import { lineOf, linesOf, spentLine, textOf, toldLine } from './lines.ts';
 import type { Line } from './lines.ts';
 import { recordLike } from './testing.ts';
 
@@ -36,7 +36,7 @@ const all = {
 
 test('journal lines: what is written is read as it was', async () => {
   const record = recordLike({ id: 'a', ...all });
-  assert.deepEqual(await read([lineOf(record), spentLine(bequest, [record]), toldLine('s')]), [
+  assert.deepEqual(await read([lineOf(record), spentLine(bequest, [textOf(record)]), toldLine('s')]), [
     { kind: 'record', record },
     { kind: 'spent', bequest, records: [record] },
     { kind: 'told', holdId: 's' },
@@ -49,7 +49,7 @@ test('journal lines: one of a version that knew fewer kinds of tokens has none o
     `${JSON.stringify(JSON.parse(line), (name, value: unknown) => (Object.hasOwn(later, name) ? undefined : value))}\n`;
   const record = recordLike({ id: 'a', ...all });
   const wanted = { ...record, ...later };
-  assert.deepEqual(await read([earlier(lineOf(record)), earlier(spentLine(bequest, [record]))]), [
+  assert.deepEqual(await read([earlier(lineOf(record)), earlier(spentLine(bequest, [textOf(record)]))]), [
     { kind: 'record', record: wanted },
     { kind: 'spent', bequest, records: [wanted] },
   ]);

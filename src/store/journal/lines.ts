@@ -16,12 +16,12 @@ export type Line =
   | { readonly kind: 'told'; readonly holdId: string };
 
 /** Kinds of tokens that few records have: a line without one has none of it, as one of an earlier version. */
-const RARE = {
-  cacheWriteLongTokens: 0,
-  completionAudioTokens: 0,
-  imageTokens: 0,
-  completionImageTokens: 0,
-} as const satisfies Partial<UsageRecord>;
+const RARE = [
+  'cacheWriteLongTokens',
+  'completionAudioTokens',
+  'imageTokens',
+  'completionImageTokens',
+] as const satisfies readonly (keyof UsageRecord)[];
 
 const plain = (record: UsageRecord): object => ({
   ...record,
@@ -32,29 +32,56 @@ const plain = (record: UsageRecord): object => ({
   completionImageTokens: record.completionImageTokens || undefined,
 });
 
-/** One line, with its end. */
-export const lineOf = (record: UsageRecord): string => `${JSON.stringify(plain(record))}\n`;
+/** As JSON, in one line without its end. */
+export const textOf = (record: UsageRecord): string => JSON.stringify(plain(record));
 
-export function spentLine({ holdId, by, how, charges }: Bequest, records: readonly UsageRecord[]): string {
+/** One line, with its end. */
+export const lineOf = (record: UsageRecord): string => `${textOf(record)}\n`;
+
+/** The record of `textOf`. Throws a TypeError where it is none. */
+export function recordOfText(text: string): UsageRecord {
+  return recordFrom(parsed(text));
+}
+
+/** The records of texts in an array of JSON. Throws a TypeError where one is none. */
+export function recordsOfJson(texts: string): readonly UsageRecord[] {
+  const values = parsed(texts);
+  if (!Array.isArray(values)) throw notRecord();
+  return values.map(recordFrom);
+}
+
+/** `records`: each as `textOf` gives it. */
+export function spentLine({ holdId, by, how, charges }: Bequest, records: readonly string[]): string {
   const budgets = charges.flatMap(({ counter, amount }) =>
     counter.kind === 'budget' ? [{ key: counter.key, since: counter.since, nanos: String(amount) }] : [],
   );
-  return `${JSON.stringify({ spent: holdId, by, how, charges: budgets, records: records.map(plain) })}\n`;
+  return `${JSON.stringify({ spent: holdId, by, how, charges: budgets }).slice(0, -1)},"records":[${records.join(',')}]}\n`;
 }
 
 export const toldLine = (holdId: string): string => `${JSON.stringify({ told: holdId })}\n`;
 
+const notRecord = (): TypeError => new TypeError('A line of a journal of usage is no record.');
+
+function recordFrom(value: unknown): UsageRecord {
+  const record = recordOf(value);
+  if (!record) throw notRecord();
+  return record;
+}
+
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
 const isWhole = (value: unknown): value is string => typeof value === 'string' && /^-?\d+$/.test(value);
 
-/** Undefined for what is none. */
-function read(line: string): Line | undefined {
-  let value: unknown;
+function parsed(text: string): unknown {
   try {
-    value = JSON.parse(line);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+/** Undefined for what is none. */
+function read(line: string): Line | undefined {
+  const value = parsed(line);
   if (!isObject(value)) return undefined;
   if (typeof value['told'] === 'string') return { kind: 'told', holdId: value['told'] };
   if (typeof value['spent'] === 'string') return spentOf(value, value['spent']);
@@ -62,9 +89,14 @@ function read(line: string): Line | undefined {
   return record && { kind: 'record', record };
 }
 
+/** Of what was just parsed, which becomes the record. */
 function recordOf(value: unknown): UsageRecord | undefined {
   if (!isObject(value) || typeof value['id'] !== 'string' || !isWhole(value['costNanos'])) return undefined;
-  return { ...RARE, ...(value as unknown as UsageRecord), costNanos: BigInt(value['costNanos']) };
+  const record = value as Record<string, unknown>;
+  // into what was parsed: a copy costs as much as the parsing
+  for (const name of RARE) record[name] ??= 0;
+  record['costNanos'] = BigInt(value['costNanos']);
+  return record as unknown as UsageRecord;
 }
 
 function spentOf({ by, how, charges, records }: Readonly<Record<string, unknown>>, holdId: string): Line | undefined {

@@ -1,11 +1,10 @@
 /** One file of a journal: records that are not known to be in the database, and what is not known to be charged. */
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
-import type { UsageRecord } from '../../gateway/accounts.ts';
 
 export interface Segment {
   readonly file: string;
-  /** Those that are in memory too, and not yet in the database. */
-  readonly records: UsageRecord[];
+  /** Those that are in memory too, and not yet in the database: the texts of their lines. */
+  readonly records: string[];
   /** All that were added since it was cleared. */
   count: number;
   /** Some are in the file only. */

@@ -11,6 +11,7 @@ import { budget, places, START, take } from '../../gateway/counters-testing.ts';
 import type { CounterStore } from '../../gateway/store-ports.ts';
 import { redisCounters } from '../redis/counters.ts';
 import type { RedisCounterOptions } from '../redis/counters.ts';
+import { recordOfText } from './lines.ts';
 import { recordLike } from './testing.ts';
 import { createUsageWriter } from './usage-writer.ts';
 import type { UsageWriter } from './usage-writer.ts';
@@ -46,6 +47,7 @@ function worldOf(options: Partial<RedisCounterOptions> = {}) {
     async add(records: readonly UsageRecord[]): Promise<void> {
       for (const record of records) if (!database.has(record.id)) database.set(record.id, record);
     },
+    addLines: (lines: readonly string[]): Promise<void> => store.add(lines.map(recordOfText)),
   };
   const recorded = (): bigint => [...database.values()].reduce((sum, { costNanos }) => sum + costNanos, 0n);
   const opened: Process[] = [];

@@ -9,14 +9,15 @@ import { join } from 'node:path';
 import type { UsageRecord } from '../../gateway/accounts.ts';
 import type { Bequest, LastingCounters, UsageStore } from '../../gateway/store-ports.ts';
 import type { StoreLog } from '../database.ts';
-import { lineOf, spentLine, toldLine } from './lines.ts';
+import { isRefusal } from '../refusal.ts';
+import { recordOfText, spentLine, textOf, toldLine } from './lines.ts';
 import { tryLock } from './lock.ts';
 import { openSegment } from './segment.ts';
 import type { Segment } from './segment.ts';
 import { addAll, journalFiles, lockFile, replay, takeOver } from './take-over.ts';
 
 export interface UsageWriterOptions {
-  readonly store: Pick<UsageStore, 'add'>;
+  readonly store: Pick<UsageStore, 'add' | 'addLines'>;
   /** The data directory; journals are in its folder `journal`. */
   readonly dir: string;
   readonly log: StoreLog;
@@ -67,6 +68,8 @@ const LOOK_EVERY_MS = 10_000;
 interface Spent {
   readonly bequest: Bequest;
   readonly records: readonly UsageRecord[];
+  /** Of the records, in the same order. */
+  readonly texts: readonly string[];
   /** Where its line is; undefined where it could not be written. */
   segment: Segment | undefined;
   isTold: boolean;
@@ -98,6 +101,15 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
   /** Holds of which the counters are to be told, whose records go into the database meanwhile: those in `late`. */
   const untold = new Set<string>();
 
+  const addTexts = async (texts: readonly string[]): Promise<void> => {
+    try {
+      await store.addLines(texts);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // finds out which one it is
+      await addAll(texts.map(recordOfText), to);
+    }
+  };
   const writeOne = async (): Promise<void> => {
     if (!leaving) {
       leaving = current;
@@ -106,7 +118,7 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
     const { records } = leaving;
     while (records.length > 0) {
       const next = records.slice(0, batch);
-      await addAll(next, to);
+      await addTexts(next);
       records.splice(0, next.length);
       inMemory -= next.length;
     }
@@ -162,14 +174,14 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
     }
   };
   /** Into the database soon. `isThere`: it is in the file of `current`. */
-  const keep = (record: UsageRecord, isThere: boolean): void => {
+  const keep = ({ id }: UsageRecord, text: string, isThere: boolean): void => {
     current.count++;
     if (inMemory < mostInMemory) {
-      current.records.push(record);
+      current.records.push(text);
       inMemory++;
     } else {
       current.spilled = true;
-      if (!isThere) log.error({ record: record.id }, 'A record of usage is lost: neither the database nor the journal takes it.');
+      if (!isThere) log.error({ record: id }, 'A record of usage is lost: neither the database nor the journal takes it.');
     }
     if (current.count === batch && !failing) {
       clearTimeout(timer);
@@ -182,10 +194,10 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
 
   const put = (spent: Spent): void => {
     const to = current;
-    spent.segment = append(spentLine(spent.bequest, spent.records)) ? to : undefined;
+    spent.segment = append(spentLine(spent.bequest, spent.texts)) ? to : undefined;
   };
   const write = (spent: Spent): void => {
-    const { bequest, records, segment, isTold } = spent;
+    const { bequest, records, texts, segment, isTold } = spent;
     // after the end: whoever takes over the journal finds it
     if (closed || unsettled.get(bequest.holdId) !== spent) return;
     // before its records go: from then on a budget that is read from them may have it
@@ -193,7 +205,10 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
       untold.add(bequest.holdId);
       append(spentLine(bequest, []), late);
     }
-    for (const record of records) keep(record, segment === current || append(lineOf(record)));
+    for (const [at, record] of records.entries()) {
+      const text = texts[at] ?? textOf(record);
+      keep(record, text, segment === current || append(`${text}\n`));
+    }
     unsettled.delete(bequest.holdId);
   };
   const told = (spent: Spent): void => {
@@ -233,14 +248,15 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
         log.error({ record: record.id }, 'A record of usage is lost: it came after the end.');
         return;
       }
-      keep(record, append(lineOf(record)));
+      const text = textOf(record);
+      keep(record, text, append(`${text}\n`));
     },
     spend(bequest, records) {
-      const spent: Spent = { bequest, records, segment: undefined, isTold: false };
       if (closed) {
         log.error({ records: records.map(({ id }) => id) }, 'Records of usage are lost: they came after the end.');
         return { write: () => undefined, told: () => undefined };
       }
+      const spent: Spent = { bequest, records, texts: records.map(textOf), segment: undefined, isTold: false };
       unsettled.set(bequest.holdId, spent);
       put(spent);
       return { write: () => write(spent), told: () => told(spent) };

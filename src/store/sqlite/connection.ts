@@ -17,6 +17,8 @@ export interface StatementResult {
 
 export interface Connection {
   run(sql: string, parameters: readonly unknown[]): StatementResult;
+  /** For who keeps it; whole numbers are given as numbers. */
+  prepare(sql: string): StatementSync;
   /** Without a result; not prepared, since pragmas take effect while they are compiled. */
   exec(sql: string): void;
   /** Nothing where there is no transaction: a full disk, for one, ends it by itself. */
@@ -62,6 +64,7 @@ export function openConnection({ file, waitMs, write }: ConnectionOptions): Conn
       if (gives) return { rows: statement.all(...values), changes: undefined };
       return { rows: [], changes: BigInt(statement.run(...values).changes) };
     },
+    prepare: (sql) => db.prepare(sql),
     exec: (sql) => db.exec(sql),
     rollback() {
       if (db.isTransaction) db.exec('rollback');

@@ -1,5 +1,6 @@
 /** The program of a thread with one connection to a SQLite file. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { usageAdder } from './add-usage.ts';
 import { openConnection } from './connection.ts';
 import type { Connection, ConnectionOptions, StatementResult } from './connection.ts';
 import type { Answer, Question } from './thread.ts';
@@ -21,6 +22,7 @@ function answerOf(work: () => StatementResult | undefined): Answer {
 }
 
 let connection: Connection | undefined;
+let addUsage: ((records: string) => void) | undefined;
 
 function does(question: Question): StatementResult | undefined {
   if (!connection) throw new Error('The connection to the SQLite file is closed.');
@@ -33,9 +35,15 @@ function does(question: Question): StatementResult | undefined {
     case 'rollback':
       connection.rollback();
       return undefined;
+    case 'addUsage':
+      // the tables are there: their statements can be prepared
+      addUsage ??= usageAdder(connection);
+      addUsage(question.records);
+      return undefined;
     case 'close':
       connection.close();
       connection = undefined;
+      addUsage = undefined;
       return undefined;
   }
 }

@@ -7,6 +7,7 @@ export type Question =
   | { readonly do: 'run'; readonly sql: string; readonly parameters: readonly unknown[] }
   | { readonly do: 'exec'; readonly sql: string }
   | { readonly do: 'rollback' }
+  | { readonly do: 'addUsage'; readonly records: string }
   | { readonly do: 'close' };
 
 /** Errors lose what SQLite adds to them when they go from thread to thread. */
@@ -21,6 +22,8 @@ export interface ConnectionThread {
   run(sql: string, parameters: readonly unknown[]): Promise<StatementResult>;
   exec(sql: string): Promise<void>;
   rollback(): Promise<void>;
+  /** Records of usage, an array of JSON, in a transaction of their own. One text costs less from thread to thread than what is in it. */
+  addUsage(records: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,6 +53,7 @@ export function whenAsked(start: () => Promise<ConnectionThread>): ConnectionThr
     run: async (sql, parameters) => (await thread()).run(sql, parameters),
     exec: async (sql) => (await thread()).exec(sql),
     rollback: async () => (await thread()).rollback(),
+    addUsage: async (records) => (await thread()).addUsage(records),
     async close() {
       closed = true;
       await (await started)?.close();
@@ -107,6 +111,9 @@ export async function startConnection(options: ConnectionOptions): Promise<Conne
     },
     async rollback() {
       await ask({ do: 'rollback' });
+    },
+    async addUsage(records) {
+      await ask({ do: 'addUsage', records });
     },
     async close() {
       if (!ended) await ask({ do: 'close' });
