@@ -30,6 +30,10 @@ const plain = (record: UsageRecord): object => ({
   completionAudioTokens: record.completionAudioTokens || undefined,
   imageTokens: record.imageTokens || undefined,
   completionImageTokens: record.completionImageTokens || undefined,
+  // as they are kept: the digits of a fraction take as long to write as three fields
+  queueMs: Math.round(record.queueMs),
+  firstOutputMs: record.firstOutputMs === undefined ? undefined : Math.round(record.firstOutputMs),
+  totalMs: Math.round(record.totalMs),
 });
 
 /** As JSON, in one line without its end. */
@@ -40,14 +44,9 @@ export const lineOf = (record: UsageRecord): string => `${textOf(record)}\n`;
 
 /** The record of `textOf`. Throws a TypeError where it is none. */
 export function recordOfText(text: string): UsageRecord {
-  return recordFrom(parsed(text));
-}
-
-/** The records of texts in an array of JSON. Throws a TypeError where one is none. */
-export function recordsOfJson(texts: string): readonly UsageRecord[] {
-  const values = parsed(texts);
-  if (!Array.isArray(values)) throw notRecord();
-  return values.map(recordFrom);
+  const record = recordOf(parsed(text));
+  if (!record) throw new TypeError('A line of a journal of usage is no record.');
+  return record;
 }
 
 /** `records`: each as `textOf` gives it. */
@@ -59,14 +58,6 @@ export function spentLine({ holdId, by, how, charges }: Bequest, records: readon
 }
 
 export const toldLine = (holdId: string): string => `${JSON.stringify({ told: holdId })}\n`;
-
-const notRecord = (): TypeError => new TypeError('A line of a journal of usage is no record.');
-
-function recordFrom(value: unknown): UsageRecord {
-  const record = recordOf(value);
-  if (!record) throw notRecord();
-  return record;
-}
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
 const isWhole = (value: unknown): value is string => typeof value === 'string' && /^-?\d+$/.test(value);

@@ -1,22 +1,22 @@
 /** Adds records of usage to SQLite within one thread: from their text to the end of the transaction, by statements prepared once. */
 import type { SQLInputValue } from 'node:sqlite';
 import { storable } from '../database.ts';
-import { recordsOfJson } from '../journal/lines.ts';
+import { recordOfText } from '../journal/lines.ts';
 import { DAY_KEY, gathered, SUM_COLUMNS, USER_DAY_KEY } from '../usage-days.ts';
 import { USAGE_COLUMNS, usageRow } from '../usage-rows.ts';
 import type { UsageValues } from '../usage-rows.ts';
 import type { Connection } from './connection.ts';
 
 /**
- * A function that adds records, an array of JSON as the journal has them, and what they come to, to the sums of their days. All or
+ * A function that adds records, each as JSON as the journal has it, and what they come to, to the sums of their days. All or
  * none; records that are there already change nothing. Throws what SQLite throws, and RangeErrors and TypeErrors for what is no record.
  */
-export function usageAdder(connection: Connection): (records: string) => void {
+export function usageAdder(connection: Connection): (records: readonly string[]) => void {
   const addRecord = adding(connection, { table: 'usage_records', columns: USAGE_COLUMNS, conflict: '(id) do nothing' });
   const addDay = adding(connection, summing('usage_days', DAY_KEY));
   const addUserDay = adding(connection, summing('usage_user_days', USER_DAY_KEY));
   return (records) => {
-    const rows = recordsOfJson(records).map(usageRow);
+    const rows = records.map((text) => usageRow(recordOfText(text)));
     connection.exec('begin immediate');
     try {
       // those that were there already are in the sums already

@@ -63,7 +63,7 @@ async function openFile(dir: string, file: string): Promise<Database> {
       });
     },
     async addUsage(texts) {
-      if (texts.length > 0) await write.connection().execute(() => writer.addUsage(`[${texts.join(',')}]`));
+      if (texts.length > 0) await write.connection().execute(() => writer.addUsage(texts));
     },
     // the transaction has the only write lock already
     lockSchema: () => Promise.resolve(),

@@ -22,7 +22,7 @@ function answerOf(work: () => StatementResult | undefined): Answer {
 }
 
 let connection: Connection | undefined;
-let addUsage: ((records: string) => void) | undefined;
+let addUsage: ((records: readonly string[]) => void) | undefined;
 
 function does(question: Question): StatementResult | undefined {
   if (!connection) throw new Error('The connection to the SQLite file is closed.');

@@ -7,7 +7,7 @@ export type Question =
   | { readonly do: 'run'; readonly sql: string; readonly parameters: readonly unknown[] }
   | { readonly do: 'exec'; readonly sql: string }
   | { readonly do: 'rollback' }
-  | { readonly do: 'addUsage'; readonly records: string }
+  | { readonly do: 'addUsage'; readonly records: readonly string[] }
   | { readonly do: 'close' };
 
 /** Errors lose what SQLite adds to them when they go from thread to thread. */
@@ -22,8 +22,11 @@ export interface ConnectionThread {
   run(sql: string, parameters: readonly unknown[]): Promise<StatementResult>;
   exec(sql: string): Promise<void>;
   rollback(): Promise<void>;
-  /** Records of usage, an array of JSON, in a transaction of their own. One text costs less from thread to thread than what is in it. */
-  addUsage(records: string): Promise<void>;
+  /**
+   * Records of usage, each as JSON, in a transaction of their own. From thread to thread a text costs less than what is in it, and many
+   * small ones less than one large one.
+   */
+  addUsage(records: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
