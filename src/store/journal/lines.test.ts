@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Bequest } from '../../gateway/store-ports.ts';
-import { lineOf, linesOf, spentLine, textOf, toldLine } from './lines.ts';
+import { lineOf, linesOf, spentText, textOf, toldText } from './lines.ts';
 import type { Line } from './lines.ts';
 import { recordLike } from './testing.ts';
+
+const spentLine = (...of: Parameters<typeof spentText>): string => `${spentText(...of)}\n`;
+const toldLine = (holdId: string): string => `${toldText(holdId)}\n`;
 
 const dir = mkdtempSync(join(tmpdir(), 'parlance-lines-'));
 after(() => rmSync(dir, { recursive: true }));

@@ -50,14 +50,14 @@ export function recordOfText(text: string): UsageRecord {
 }
 
 /** `records`: each as `textOf` gives it. */
-export function spentLine({ holdId, by, how, charges }: Bequest, records: readonly string[]): string {
+export function spentText({ holdId, by, how, charges }: Bequest, records: readonly string[]): string {
   const budgets = charges.flatMap(({ counter, amount }) =>
     counter.kind === 'budget' ? [{ key: counter.key, since: counter.since, nanos: String(amount) }] : [],
   );
-  return `${JSON.stringify({ spent: holdId, by, how, charges: budgets }).slice(0, -1)},"records":[${records.join(',')}]}\n`;
+  return `${JSON.stringify({ spent: holdId, by, how, charges: budgets }).slice(0, -1)},"records":[${records.join(',')}]}`;
 }
 
-export const toldLine = (holdId: string): string => `${JSON.stringify({ told: holdId })}\n`;
+export const toldText = (holdId: string): string => JSON.stringify({ told: holdId });
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
 const isWhole = (value: unknown): value is string => typeof value === 'string' && /^-?\d+$/.test(value);

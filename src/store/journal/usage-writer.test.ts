@@ -8,10 +8,13 @@ import { afterEach, beforeEach, test } from 'node:test';
 import type { UsageRecord } from '../../gateway/accounts.ts';
 import type { LastingCounters } from '../../gateway/store-ports.ts';
 import type { StoreLog } from '../database.ts';
-import { lineOf, recordOfText, spentLine, textOf, toldLine } from './lines.ts';
+import { lineOf, recordOfText, spentText, textOf, toldText } from './lines.ts';
 import { recordLike } from './testing.ts';
 import { createUsageWriter } from './usage-writer.ts';
 import type { UsageWriter, UsageWriterOptions } from './usage-writer.ts';
+
+const spentLine = (...of: Parameters<typeof spentText>): string => `${spentText(...of)}\n`;
+const toldLine = (holdId: string): string => `${toldText(holdId)}\n`;
 
 const record = (id: string, rest: Partial<UsageRecord> = {}): UsageRecord => recordLike({ id, ...rest });
 

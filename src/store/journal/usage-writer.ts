@@ -10,7 +10,7 @@ import type { UsageRecord } from '../../gateway/accounts.ts';
 import type { Bequest, LastingCounters, UsageStore } from '../../gateway/store-ports.ts';
 import type { StoreLog } from '../database.ts';
 import { isRefusal } from '../refusal.ts';
-import { recordOfText, spentLine, textOf, toldLine } from './lines.ts';
+import { recordOfText, spentText, textOf, toldText } from './lines.ts';
 import { tryLock } from './lock.ts';
 import { openSegment } from './segment.ts';
 import type { Segment } from './segment.ts';
@@ -162,9 +162,9 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
   const pending = (): number => one.count + other.count;
 
   /** False where the file system does not take it. */
-  const append = (line: string, to = current): boolean => {
+  const append = (text: string, to = current): boolean => {
     try {
-      to.append(line);
+      to.append(text);
       journalFails = false;
       return true;
     } catch (error) {
@@ -194,7 +194,7 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
 
   const put = (spent: Spent): void => {
     const to = current;
-    spent.segment = append(spentLine(spent.bequest, spent.texts)) ? to : undefined;
+    spent.segment = append(spentText(spent.bequest, spent.texts)) ? to : undefined;
   };
   const write = (spent: Spent): void => {
     const { bequest, records, texts, segment, isTold } = spent;
@@ -203,18 +203,18 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
     // before its records go: from then on a budget that is read from them may have it
     if (!isTold) {
       untold.add(bequest.holdId);
-      append(spentLine(bequest, []), late);
+      append(spentText(bequest, []), late);
     }
     for (const [at, record] of records.entries()) {
       const text = texts[at] ?? textOf(record);
-      keep(record, text, segment === current || append(`${text}\n`));
+      keep(record, text, segment === current || append(text));
     }
     unsettled.delete(bequest.holdId);
   };
   const told = (spent: Spent): void => {
     spent.isTold = true;
     if (closed || !untold.delete(spent.bequest.holdId)) return;
-    append(toldLine(spent.bequest.holdId), late);
+    append(toldText(spent.bequest.holdId), late);
     if (untold.size === 0) late.clear();
   };
 
@@ -249,7 +249,7 @@ export function createUsageWriter(options: UsageWriterOptions): UsageWriter {
         return;
       }
       const text = textOf(record);
-      keep(record, text, append(`${text}\n`));
+      keep(record, text, append(text));
     },
     spend(bequest, records) {
       if (closed) {
