@@ -64,18 +64,22 @@ export function requestLog(log: Logger): (level: 'info' | 'debug' | 'error', fie
 
 /** Lines in pieces of at most so many characters, but for one that is longer. */
 function batchedOutput(most: number): DestinationStream {
-  const out = pino.destination({ ...OUTPUT, maxWrite: most, sync: takesAtOnce(STDOUT) });
+  // it begins to write when it is told to: what it had begun at the very end would be lost
+  const out = pino.destination({ ...OUTPUT, minLength: most - 1, maxWrite: most, sync: takesAtOnce(STDOUT) });
   let piece = '';
   let timer: NodeJS.Timeout | undefined;
-  const flush = (): void => {
+  const handOver = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    if (piece === '') return;
-    out.write(piece);
+    if (piece !== '') out.write(piece);
     piece = '';
   };
+  const flush = (): void => {
+    handOver();
+    out.flush();
+  };
   process.on('exit', () => {
-    flush();
+    handOver();
     out.flushSync();
   });
   return {
