@@ -40,6 +40,8 @@ export function watchHandover({ process: child }: Worker): Handover {
       const { _handleQueue: unacknowledged } = child as { readonly _handleQueue?: unknown };
       if (child.connected) return;
       if (Array.isArray(unacknowledged)) {
+        // what stands behind it cannot be sent any more: Node would try, and fail an assertion
+        unacknowledged.length = 0;
         child.emit('internalMessage', { cmd: 'NODE_HANDLE_ACK' });
         if (!child.channel) child.emit('disconnect');
       }

@@ -6,6 +6,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { send, stall, well } from '../support/faulty-upstream.ts';
 import type { Plan } from '../support/faulty-upstream.ts';
 import { openConnection } from '../support/keep-alive.ts';
+import type { Connection } from '../support/keep-alive.ts';
 import { chat, costOf, eventually, priceOf, recordsOf, spendingOf, startLedger } from '../support/ledger.ts';
 import type { Heard } from '../support/ledger.ts';
 import { pick, seeded } from '../support/random.ts';
@@ -65,6 +66,28 @@ describe('workers: ends', { skip: workersMissing, concurrency: 2 }, () => {
     const complete = heard.filter((one) => one.complete).length;
     assert.equal(records.filter(({ end_user }) => end_user?.startsWith('begins') ?? false).length, complete);
     assert.equal(spending.spent % priceOf(12), 0n);
+  });
+
+  test('a worker that dies while a connection is handed to it, and messages wait behind that, takes nobody else with it', async () => {
+    await using ledger = await startLedger({ env: TWO });
+    const server = await ledger.serve();
+    const { secret } = await ledger.key();
+    const [victim = 0, other = 0] = workersOf(server);
+    const from = server.log.length;
+    process.kill(victim, 'SIGSTOP');
+    const open = (): Connection => openConnection(server.url);
+    const ask = (connection: Connection) => connection.ask('/v1/models', { headers: authorized(secret) });
+    // of two connections one goes to the worker that stands still, and is not taken
+    const waiting = [open(), open()].map(ask);
+    await Promise.race(waiting);
+    // a change of keys is told to both
+    const made = await open().ask('/admin/v1/keys', { method: 'POST', headers: authorized(ledger.root), body: { name: 'one more' } });
+    assert.equal(made.status, 201);
+    process.kill(victim, 'SIGKILL');
+    for (const { status } of await Promise.all(waiting)) assert.equal(status, 200);
+    await server.logged(({ msg }) => msg === 'worker started', from);
+    const now = workersOf(server);
+    assert.ok(now.includes(other) && !now.includes(victim) && now.length === 2);
   });
 
   test('workers that are killed at any moment lose no record, and counters say what records say', { timeout: 180_000 }, async (t) => {
