@@ -24,13 +24,13 @@ for await (const line of createInterface({ input: process.stdin })) {
   const ids = Array.from({ length: Number(count) }, (_, index) => `${process.pid}:${Number(first) + index}`);
   const takes = countersOf(Number(limit ?? 0)).map((counter) => ({ counter, amount: 1n }));
   if (what === 'take') {
-    const answers = await Promise.all(ids.map((id) => store.take(id, takes)));
+    const answers = await Promise.all(ids.map(async (id) => store.take(id, takes)));
     for (const answer of answers) if (answer.ok) taken.add(answer.holdId);
     console.log(String(answers.filter(({ ok }) => ok).length));
   }
   if (what === 'settle') {
     const mine = ids.filter((id) => taken.has(id));
-    await Promise.all(mine.map((id) => store.settle(id, takes)));
+    await Promise.all(mine.map(async (id) => store.settle(id, takes)));
     console.log(String(mine.length));
   }
 }
