@@ -273,9 +273,12 @@ class Deadline extends Abort {
   constructor(outer: Signal, wholeMs: number) {
     super();
     this.#outer = outer;
-    if (outer.aborted) this.abort(outer.reason);
-    else outer.addEventListener('abort', this.#follow);
-    this.#timer = outer.aborted ? undefined : setTimeout(() => this.#end(tooLate(wholeMs)), wholeMs);
+    if (outer.aborted) {
+      this.abort(outer.reason);
+      return;
+    }
+    outer.addEventListener('abort', this.#follow);
+    this.#timer = setTimeout(() => this.#end(tooLate(wholeMs)), wholeMs);
   }
 
   /** Takes its timer away; it follows nobody any more. */

@@ -1,5 +1,6 @@
 /** What records of usage add to the sums of their days. */
 import type { SumColumns } from './schema.ts';
+import { TOKEN_COLUMNS } from './usage-rows.ts';
 import type { UsageValues } from './usage-rows.ts';
 
 export const DAY_MS = 86_400_000;
@@ -10,21 +11,7 @@ export const USER_DAY_KEY = ['day', 'project_id', 'end_user', 'key_id', 'model',
 export type SumColumn = keyof SumColumns;
 
 /** Those of the columns that are summed up as they are. */
-const SUMMED = [
-  'prompt_tokens',
-  'completion_tokens',
-  'cached_tokens',
-  'cache_write_tokens',
-  'cache_write_long_tokens',
-  'reasoning_tokens',
-  'audio_tokens',
-  'completion_audio_tokens',
-  'image_tokens',
-  'completion_image_tokens',
-  'cost_nanos',
-  'estimated',
-  'unpriced',
-] as const satisfies readonly SumColumn[];
+const SUMMED = [...TOKEN_COLUMNS, 'cost_nanos', 'estimated', 'unpriced'] as const satisfies readonly SumColumn[];
 
 export const SUM_COLUMNS = ['requests', 'attempts', ...SUMMED] as const;
 

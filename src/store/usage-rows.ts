@@ -4,6 +4,20 @@ import type { Outcome, UsageRecord } from '../gateway/accounts.ts';
 import { indexable, numberOr, textOr } from './columns.ts';
 import type { UsageRow } from './schema.ts';
 
+/** A column for each kind, here and in the sums by day. */
+export const TOKEN_COLUMNS = [
+  'prompt_tokens',
+  'completion_tokens',
+  'cached_tokens',
+  'cache_write_tokens',
+  'cache_write_long_tokens',
+  'reasoning_tokens',
+  'audio_tokens',
+  'completion_audio_tokens',
+  'image_tokens',
+  'completion_image_tokens',
+] as const satisfies readonly (keyof UsageRow)[];
+
 export const USAGE_COLUMNS = [
   'id',
   'request_id',
@@ -15,16 +29,7 @@ export const USAGE_COLUMNS = [
   'model_asked',
   'model',
   'provider',
-  'prompt_tokens',
-  'completion_tokens',
-  'cached_tokens',
-  'cache_write_tokens',
-  'cache_write_long_tokens',
-  'reasoning_tokens',
-  'audio_tokens',
-  'completion_audio_tokens',
-  'image_tokens',
-  'completion_image_tokens',
+  ...TOKEN_COLUMNS,
   'estimated',
   'cost_nanos',
   'unpriced',

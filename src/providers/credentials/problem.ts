@@ -1,4 +1,5 @@
 /** Credentials that are missing, malformed, or not to be had, in words that tell an administrator what to do. */
+import { unlessAborted } from '../../core/abort.ts';
 import type { Signal } from '../../core/abort.ts';
 import { GatewayError } from '../../core/error.ts';
 
@@ -29,15 +30,7 @@ function described(cause: unknown): Error {
 /** Waits no longer than the signal lets it; what is waited for goes on, for the others who share it. */
 export async function until<T>(start: () => Promise<T>, signal: Signal): Promise<T> {
   signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const onAbort = (): void => reject(signal.reason as Error);
-  signal.addEventListener('abort', onAbort, { once: true });
-  start().then(resolve, reject);
-  try {
-    return await promise;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+  return unlessAborted(start(), signal);
 }
 
 /** A function whose callers, as long as the first of them waits, all wait for the same. */

@@ -2,6 +2,7 @@
  * Which models are loaded. A model is loaded when it is first asked for, kept while it is used, unloaded when nobody
  * asked for a while or another needs its place, and loaded anew after its engine died.
  */
+import { unlessAborted } from '../../core/abort.ts';
 import type { Signal } from '../../core/abort.ts';
 import { GatewayError, toGatewayError } from '../../core/error.ts';
 import type { EngineProcess, StartEngine } from './engine-process.ts';
@@ -84,16 +85,6 @@ const LONGEST_DELAY_MS = 30_000;
 function delayAfter(crashes: Crashes | undefined, now: number): number {
   if (!crashes || crashes.count < 2 || now - crashes.last > FORGIVEN_MS) return 0;
   return Math.max(0, crashes.last + Math.min(LONGEST_DELAY_MS, 250 * 2 ** crashes.count) - now);
-}
-
-/** Resolves with the promise, or rejects when the signal fires. The promise itself goes on. */
-function orAborted<T>(promise: Promise<T>, signal: Signal): Promise<T> {
-  if (signal.aborted) return Promise.reject(signal.reason as Error);
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 function sum(past: EngineWork = NO_WORK, work: EngineWork = NO_WORK): EngineWork {
@@ -226,7 +217,7 @@ export function createEngineManager({ settings, log, start, verify }: ManagerPar
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
     freed.add(resolve);
-    return orAborted(promise, signal).finally(() => {
+    return unlessAborted(promise, signal).finally(() => {
       clearTimeout(timer);
       freed.delete(resolve);
     });
@@ -283,7 +274,7 @@ export function createEngineManager({ settings, log, start, verify }: ManagerPar
         leave(entry);
       };
       try {
-        return { engine: await orAborted(entry.engine, signal), release };
+        return { engine: await unlessAborted(entry.engine, signal), release };
       } catch (cause) {
         release();
         throw cause;

@@ -5,6 +5,7 @@ import type { CacheStore, SharedCache } from '../../gateway/ports.ts';
 import { redisIsMissing, startRedis } from '../../../test/support/redis.ts';
 import type { TestRedis } from '../../../test/support/redis.ts';
 import { redisCache } from './cache.ts';
+import { eventually } from './testing.ts';
 
 const skip = redisIsMissing;
 /** Long enough for a machine with other work; what is to be fast is told by what is asked, not by a clock. */
@@ -40,15 +41,6 @@ function process(options: { readonly url?: string; readonly prefix: string; read
 }
 
 const fresh = (): string => `test${(prefixes += 1)}:`;
-
-/** Until it holds; fails the test where it never does. */
-async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  assert.fail(`never: ${what}`);
-}
 
 async function keeps(cache: CacheStore, name: string): Promise<boolean> {
   await cache.set(name, 'x');

@@ -13,6 +13,7 @@ import { seeded } from '../../../test/support/random.ts';
 import type { TestRedis } from '../../../test/support/redis.ts';
 import { redisCounters } from './counters.ts';
 import type { RedisCounterOptions } from './counters.ts';
+import { eventually } from './testing.ts';
 
 const skip = redisIsMissing;
 const quiet = { info: () => undefined, warn: () => undefined };
@@ -37,15 +38,6 @@ function open(options: Partial<RedisCounterOptions> = {}): WaitedFor {
 }
 
 counterSuite({ name: 'counters in Redis', open: async (now) => open({ now }), runs: 8, skip });
-
-/** Until it holds; fails the test where it never does. */
-async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  assert.fail(`never: ${what}`);
-}
 
 async function remaining(store: CounterStore, counter: Counter): Promise<bigint | undefined> {
   try {
