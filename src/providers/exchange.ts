@@ -1,7 +1,7 @@
-/** One HTTP request over undici and its answer: read at the reader's pace, ended by a signal at any time. */
-import type { Dispatcher } from 'undici';
+/** One HTTP request and its answer: read at the reader's pace, ended by a signal at any time. */
 import type { Signal } from '../core/abort.ts';
 import { GatewayError } from '../core/error.ts';
+import type { Receiver, Transfer, TransferRequest, Transport } from './http1/transfer.ts';
 import { notReached } from './unreached.ts';
 
 /** The head of an answer, and its body, which is read once: by `text`, by `read`, or not at all by `cancel`. */
@@ -31,16 +31,8 @@ export interface Bytes extends AsyncIterable<Uint8Array> {
   finish?(): void;
 }
 
-export interface Exchange {
-  readonly dispatcher: Dispatcher;
-  readonly url: URL;
-  readonly method: 'GET' | 'POST';
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
-  /** Milliseconds, 0 for no limit. The first is the dispatcher's own, known here for messages. */
-  readonly connectMs: number;
-  readonly headersMs: number;
-  readonly idleMs: number;
+export interface Exchange extends TransferRequest {
+  readonly transport: Transport;
   readonly signal: Signal;
   /** Called when a connection is there and the request goes out on it. */
   readonly sent?: (() => void) | undefined;
@@ -64,20 +56,8 @@ export function exchange(request: Exchange): Promise<HttpAnswer> {
   if (request.signal.aborted) return Promise.reject(request.signal.reason as Error);
   return new Promise((resolve, reject) => {
     const answer = new Answer(request, { resolve, reject });
-    const { dispatcher, url, method, headers, body, headersMs, idleMs } = request;
     try {
-      dispatcher.dispatch(
-        {
-          origin: url.origin,
-          path: url.search === '' ? url.pathname : url.pathname + url.search,
-          method,
-          headers,
-          body: body ?? null,
-          headersTimeout: headersMs,
-          bodyTimeout: idleMs,
-        },
-        answer,
-      );
+      request.transport.send(request, answer);
     } catch (cause) {
       answer.fail(cause);
     }
@@ -99,15 +79,15 @@ const END = { done: true, value: undefined } as const;
 const utf8 = new TextDecoder();
 
 /**
- * What lies between the socket and the reader. A class, because there is one for each request: a single object is what undici tells of
- * the answer, the answer itself, and the iterator over its body.
+ * What lies between the connection and the reader. A class, because there is one for each request: a single object is what the
+ * connection tells of the answer, the answer itself, and the iterator over its body.
  */
-class Answer implements Dispatcher.DispatchHandler, HttpAnswer, Bytes, AsyncIterator<Uint8Array, undefined> {
+class Answer implements Receiver, HttpAnswer, Bytes, AsyncIterator<Uint8Array, undefined> {
   status = 0;
   headers: Readonly<Record<string, string>> = {};
   readonly #request: Exchange;
   readonly #onAbort = (): void => this.#stop(this.#request.signal.reason);
-  #controller: Dispatcher.DispatchController | undefined;
+  #transfer: Transfer | undefined;
   #state: 'open' | 'finishing' | 'ended' | 'failed' = 'open';
   #reason: AbortSignal['reason'];
   /** Who waits for the head, for the next piece of the body, or for all of it. */
@@ -124,48 +104,46 @@ class Answer implements Dispatcher.DispatchHandler, HttpAnswer, Bytes, AsyncIter
     request.signal.addEventListener('abort', this.#onAbort);
   }
 
-  /** A request in the pool's queue knows no controller yet: it is ended as soon as it has one. */
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#request.sent?.();
-    this.#controller = controller;
-    if (this.#state === 'failed') controller.abort(notWanted());
+  get isOver(): boolean {
+    return this.#state === 'ended' || this.#state === 'failed';
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, received: ReceivedHeaders): void {
+  started(transfer: Transfer): void {
+    this.#transfer = transfer;
+    this.#request.sent?.();
+  }
+
+  head(status: number, headers: Readonly<Record<string, string>>): void {
     const waiting = this.#head;
-    if (status < 200 || !waiting) return;
+    if (!waiting) return;
     this.#head = undefined;
     this.status = status;
-    this.headers = flatten(received);
+    this.headers = headers;
     const refusal = this.#request.refuse?.(this);
     if (!refusal) return waiting.resolve(this);
     waiting.reject(refusal);
     this.cancel();
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+  piece(bytes: Uint8Array): void {
     if (this.#state === 'finishing') {
-      this.#bytes += chunk.length;
+      this.#bytes += bytes.length;
       if (this.#bytes > MOST_LEFT_BYTES) this.#stop(unwanted());
     }
     if (this.#state !== 'open') return;
     const reader = this.#reader;
     if (reader) {
       this.#reader = undefined;
-      return reader.resolve({ done: false, value: chunk });
+      return reader.resolve({ done: false, value: bytes });
     }
-    this.#pieces.push(chunk);
-    this.#bytes += chunk.length;
+    this.#pieces.push(bytes);
+    this.#bytes += bytes.length;
     if (this.#collecting) this.#collect(this.#collecting);
-    else if (this.#bytes >= ENOUGH_WAITING) this.#controller?.pause();
+    else if (this.#bytes >= ENOUGH_WAITING) this.#transfer?.pause();
   }
 
-  onResponseEnd(): void {
-    if (this.#state === 'open' || this.#state === 'finishing') this.#settle('ended');
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.fail(error);
+  end(): void {
+    if (!this.isOver) this.#settle('ended');
   }
 
   fail(cause: unknown): void {
@@ -178,7 +156,7 @@ class Answer implements Dispatcher.DispatchHandler, HttpAnswer, Bytes, AsyncIter
     return new Promise((resolve, reject) => {
       const collecting = { limit, resolve, reject };
       this.#collecting = collecting;
-      if (this.#controller?.paused) this.#controller.resume();
+      if (this.#transfer?.isPaused) this.#transfer.resume();
       this.#collect(collecting);
     });
   }
@@ -198,7 +176,7 @@ class Answer implements Dispatcher.DispatchHandler, HttpAnswer, Bytes, AsyncIter
     if (piece) {
       this.#bytes -= piece.length;
       // asked for before the last piece is worked on, so that the socket is not idle meanwhile
-      if (this.#pieces.length === 0 && this.#controller?.paused) this.#controller.resume();
+      if (this.#pieces.length === 0 && this.#transfer?.isPaused) this.#transfer.resume();
       return Promise.resolve({ done: false, value: piece });
     }
     if (this.#state === 'failed') return Promise.reject(this.#reason as Error);
@@ -224,7 +202,7 @@ class Answer implements Dispatcher.DispatchHandler, HttpAnswer, Bytes, AsyncIter
     this.#pieces = [];
     this.#bytes = 0;
     this.#patience = setTimeout(() => this.#stop(unwanted()), LEFT_WITHIN_MS).unref();
-    if (this.#controller?.paused) this.#controller.resume();
+    if (this.#transfer?.isPaused) this.#transfer.resume();
   }
 
   #isSuccess(): boolean {
@@ -265,23 +243,10 @@ class Answer implements Dispatcher.DispatchHandler, HttpAnswer, Bytes, AsyncIter
   /** Ends it from our side: what was received and not read is let go. */
   #stop(why: unknown): void {
     this.#pieces = [];
-    if (this.#state !== 'open' && this.#state !== 'finishing') return;
+    if (this.isOver) return;
     this.#settle('failed', why);
-    this.#controller?.abort(notWanted());
+    this.#transfer?.cancel();
   }
 }
 
 const unwanted = (): GatewayError => new GatewayError('cancelled', 'The answer was not wanted any more.');
-const notWanted = (): Error => new Error('the answer is not wanted any more');
-
-type ReceivedHeaders = Readonly<Record<string, string | string[] | undefined>>;
-
-/** Names come in lower case, and nearly always once each. */
-function flatten(headers: ReceivedHeaders): Readonly<Record<string, string>> {
-  const flat: Record<string, string> = {};
-  for (const name in headers) {
-    const value = headers[name];
-    if (value !== undefined) flat[name] = typeof value === 'string' ? value : value.join(', ');
-  }
-  return flat;
-}

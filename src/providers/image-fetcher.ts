@@ -3,12 +3,12 @@ import { lookup as systemLookup } from 'node:dns';
 import type { LookupAddress, LookupAllOptions } from 'node:dns';
 import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
-import { Agent } from 'undici';
 import { following } from '../core/abort.ts';
 import type { Signal } from '../core/abort.ts';
 import { GatewayError } from '../core/error.ts';
 import { exchange } from './exchange.ts';
 import type { HttpAnswer } from './exchange.ts';
+import { createClient } from './http1/client.ts';
 import { isPublicAddress } from './private-address.ts';
 
 type Resolve = (
@@ -60,7 +60,7 @@ export function createImageFetcher(options: FetcherOptions): ImageFetcher {
   const { userAgent, allowPrivate = false, timeoutMs = 20_000, maxBytes = 20 * MIB } = options;
   const mayConnect = options.mayConnect ?? (allowPrivate ? () => true : isPublicAddress);
   const lookup = checkedLookup(options.resolve ?? systemLookup, mayConnect);
-  const agent = new Agent({ allowH2: false, connect: { lookup, timeout: timeoutMs } });
+  const transport = createClient({ lookup });
 
   /** Throws where the address may not be asked; names are checked when they are connected to. */
   function checked(text: string, base: string | undefined, no: Refusal): URL {
@@ -77,7 +77,7 @@ export function createImageFetcher(options: FetcherOptions): ImageFetcher {
     const headers = { 'user-agent': userAgent, accept: 'image/png,image/jpeg,image/webp,image/gif', 'accept-encoding': 'identity' };
     let url = checked(text, undefined, no);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-      const answer = await exchange({ dispatcher: agent, url, method: 'GET', headers, connectMs: 0, headersMs: 0, idleMs: 0, signal });
+      const answer = await exchange({ transport, url, method: 'GET', headers, connectMs: timeoutMs, headersMs: 0, idleMs: 0, signal });
       const { status } = answer;
       if (status === 200) return answer;
       answer.cancel();
@@ -132,7 +132,7 @@ export function createImageFetcher(options: FetcherOptions): ImageFetcher {
         leave();
       }
     },
-    close: () => agent.destroy(),
+    close: () => transport.close(),
   };
 }
 

@@ -208,7 +208,11 @@ async function perform(socket: Socket, step: Step, { released, took }: Performin
   switch (step.do) {
     case 'send':
       await written(socket, step.bytes);
-      return took(Buffer.byteLength(step.bytes));
+      took(Buffer.byteLength(step.bytes));
+      // the server that is tested is in this process: it reads this before the next step
+      await setImmediate();
+      await setImmediate();
+      return;
     case 'trickle': {
       const bytes = Buffer.from(step.bytes as string);
       for (let at = 0, writes = 1; at < bytes.length && socket.writable; at += step.size, writes++) {

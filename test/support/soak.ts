@@ -36,8 +36,9 @@ export interface Round {
 
 /** May it happen to a request that is to be answered all the same? */
 const survivable = (fault: Fault, stream: boolean): boolean => {
+  if (fault.streamsOnly && !stream) return false;
   if (fault.when === 'before') return fault.worth !== 'back';
-  return fault.when === 'within' && !stream && !fault.streamsOnly;
+  return fault.when === 'within' && !stream;
 };
 const ALL = Object.values(FAULTS);
 const ONCE = { true: ALL.filter((one) => survivable(one, true)), false: ALL.filter((one) => survivable(one, false)) };

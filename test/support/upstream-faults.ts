@@ -19,7 +19,7 @@ export interface Fault {
    * is streamed fails after its first words, one that is not has the same failure before.
    */
   readonly when: 'none' | 'before' | 'within';
-  /** Of a `within`: a whole answer has nothing of it, because only streams can have it. */
+  /** A whole answer has nothing of it, because only streams can have it. */
   readonly streamsOnly?: true;
   /** Of a `none`: what comes next on the same connection is lost, so that there may be a second attempt. */
   readonly spoils?: true;
@@ -29,7 +29,7 @@ export interface Fault {
 }
 
 const UPSTREAM: Expected = { status: 502, type: 'upstream_error', code: 'upstream_error' };
-const INTERIM: Expected = { ...UPSTREAM, words: /interim answer/ };
+const OTHER_PROTOCOL: Expected = { ...UPSTREAM, words: /another protocol/ };
 const TIMEOUT: Expected = { status: 504, type: 'upstream_error', code: 'timeout' };
 const OVERLOADED: Expected = { status: 503, type: 'service_unavailable_error', code: 'server_is_overloaded' };
 const LIMITED: Expected = { status: 429, type: 'requests', code: 'rate_limit_exceeded' };
@@ -76,9 +76,7 @@ const IN_THE_HEAD: Readonly<Record<string, Fault>> = {
   'stall before the head': before(() => [stall], TIMEOUT),
   'stall in the head': before(() => [send('HTTP/1.1 200 OK\r\ncontent-ty'), stall], TIMEOUT),
   'stall after 103 Early Hints': before(() => [send(head(103, {})), stall], TIMEOUT),
-  // RFC 9110 lets a client discard it; undici takes it for a server that lost count
-  '100 Continue, unasked': before((asked) => [send(head(100, {})), ...well(asked)], INTERIM),
-  'another protocol, unasked': before(() => [send(head(101, { upgrade: 'websocket', connection: 'upgrade' }))], INTERIM),
+  'another protocol, unasked': before(() => [send(head(101, { upgrade: 'websocket', connection: 'upgrade' }))], OTHER_PROTOCOL),
   'no HTTP at all': says('SSH-2.0-OpenSSH_9.6\r\n'),
   'a head without end': says(`HTTP/1.1 200 OK\r\n${'x-more: of the same\r\n'.repeat(5000)}\r\n`),
   'two lengths': says('HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\n{}'),
@@ -106,6 +104,16 @@ const BEFORE_THE_FIRST_WORD: Readonly<Record<string, Fault>> = {
   'an error with 200': nonsense(JSON.stringify(OWN_WORDS), { ...UPSTREAM, words: /Something broke here/ }),
   'an error as JSON with 200': before(() => [send(answerWith(200, JSON.stringify(OWN_WORDS)))], { ...UPSTREAM, words: /Something broke/ }),
   'a limit with 200': nonsense('{"error":{"message":"Slow down.","type":"requests","code":"rate_limit_exceeded"}}', LIMITED),
+  'an error in one read with the first words': {
+    ...before(
+      (asked) =>
+        asked.stream
+          ? [send(SSE_HEAD, ...[...framesFor(asked).opening, ...framesFor(asked).words, frame(OWN_WORDS)].map(chunked), LAST_CHUNK)]
+          : well(asked),
+      { ...UPSTREAM, words: /Something broke here/ },
+    ),
+    streamsOnly: true,
+  },
   'done at once': before((asked) => [send(asked.stream ? SSE_HEAD + chunked(frame('[DONE]')) + LAST_CHUNK : answerWith(200, '{}'))]),
 };
 
@@ -180,6 +188,8 @@ const ODD: Readonly<Record<string, Fault>> = {
   well: odd(well),
   'a trickle': odd((asked) => [trickle(wellBytes(asked))]),
   'a trickle of seven': odd((asked) => [trickle(wellBytes(asked), 7)]),
+  // RFC 9110 (15.2) lets a client pass it over
+  '100 Continue, unasked': odd((asked) => [send(head(100, {})), ...well(asked)]),
   '103 Early Hints first': odd((asked) => [send(head(103, { link: '</x>' })), send(head(103, {})), ...well(asked)]),
   'open after the end': odd((asked) => {
     const { last, ...parts } = partsOf(asked);

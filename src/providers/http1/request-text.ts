@@ -1,0 +1,48 @@
+/** A request as it goes out on a connection. */
+import { fault } from './faults.ts';
+import type { TransferRequest } from './transfer.ts';
+
+export interface RequestText {
+  /** The head and, where one encoding fits both, the body. */
+  readonly text: string;
+  readonly encoding: 'latin1' | 'utf8';
+  /** What follows in UTF-8. */
+  readonly rest: string;
+}
+
+/** A token (RFC 9110, 5.6.2). */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+/** What ends its line would begin another header, or the body. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const ASCII = /^[\t\r\n\x20-\x7e]*$/;
+/** They say where the request ends, and what the connection is for, which is not for a configuration to say. */
+const OURS: ReadonlySet<string> = new Set([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'upgrade',
+  'expect',
+  'trailer',
+]);
+
+/** Throws where a header cannot be sent; its value is not told. */
+export function requestText({ method, url, headers, body }: TransferRequest): RequestText {
+  let head = `${method} ${url.pathname}${url.search} HTTP/1.1\r\n`;
+  if (headers['host'] === undefined) head += `host: ${url.host}\r\n`;
+  head += 'connection: keep-alive\r\n';
+  for (const name in headers) {
+    const value = headers[name] ?? '';
+    if (!NAME.test(name) || OURS.has(name))
+      throw fault('UNSENDABLE', `a request cannot have the header ${JSON.stringify(name.slice(0, 100))}`);
+    if (!VALUE.test(value)) throw fault('UNSENDABLE', `the header ${name} has a character that none may have`);
+    head += `${name}: ${value}\r\n`;
+  }
+  if (body === undefined) return { text: `${head}\r\n`, encoding: 'latin1', rest: '' };
+  const length = Buffer.byteLength(body);
+  head += `content-length: ${length}\r\n\r\n`;
+  // as many bytes as characters: all are of ASCII, which is copied as it is
+  if (length === body.length) return { text: head + body, encoding: 'latin1', rest: '' };
+  if (ASCII.test(head)) return { text: head + body, encoding: 'utf8', rest: '' };
+  return { text: head, encoding: 'latin1', rest: body };
+}
