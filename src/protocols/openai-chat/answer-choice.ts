@@ -29,6 +29,8 @@ export interface ChoiceContext {
 export interface ChoiceReader {
   /** What one entry of `choices` says. */
   read(delta: Fields, logprobs: unknown, out: ChatEvent[]): void;
+  /** What a delta says that has a text and nothing else. */
+  grow(type: TextType, text: string, out: ChatEvent[]): void;
   /** Closes everything. `sources`: the last chunk that listed what the answer cites. Throws where a call has no name. */
   finish(reason: string, sources: Fields | undefined, out: ChatEvent[]): void;
 }
@@ -76,6 +78,7 @@ export function createChoiceReader(context: ChoiceContext): ChoiceReader {
       if (annotations.length > 0) out.push({ type: 'annotations', choice, annotations });
       if (context.providerState && delta['provider_state'] != null) foreignState = delta['provider_state'];
     },
+    grow,
     finish(reason, sources, out) {
       closeText(out);
       closeThought(out);

@@ -14,6 +14,8 @@ import { readPlain } from './answer-plain.ts';
 import { createFramePasser, isComplete, passBody } from './answer-raw.ts';
 import type { Passing } from './answer-raw.ts';
 import { countExecuted, noteExecuted, readUsage, usageIn } from './answer-usage.ts';
+import { learnPattern } from './frame-pattern.ts';
+import type { FramePattern } from './frame-pattern.ts';
 import type { OpenAIChatQuirks } from './quirks.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -28,6 +30,9 @@ export interface AnswerContext {
 
 const NOTHING: Batch = { events: [] };
 const DONE = 'data: [DONE]\n\n';
+/** How often a pattern is learned that no frame follows, before it is given up: each costs as much as two frames. */
+const VAIN_PATTERNS = 4;
+
 interface ChoiceState {
   readonly reader: ChoiceReader;
   /** The provider's word for the end; told with what comes next, because some add to a choice that has ended. */
@@ -39,6 +44,8 @@ interface ChoiceState {
 interface Answer {
   /** The events of a chunk. Throws a GatewayError where the provider's server gave up, or what it says makes no sense. */
   chunk(chunk: Fields): ChatEvent[];
+  /** The events of a chunk that is the one before but for its text. Only with one choice. */
+  grow(type: 'text' | 'reasoning', text: string): ChatEvent[];
   /** The last events. Throws `upstream` where a choice has not finished. */
   close(): ChatEvent[];
   /** All choices have finished. */
@@ -56,7 +63,7 @@ function createAnswer({ request, target, head, passes }: AnswerContext, of: 'del
   let sources: Fields | undefined;
   let ending = 0;
 
-  return { chunk, close, finished: allEnded };
+  return { chunk, grow, close, finished: allEnded };
 
   function chunk(body: Fields): ChatEvent[] {
     const out: ChatEvent[] = [];
@@ -66,6 +73,12 @@ function createAnswer({ request, target, head, passes }: AnswerContext, of: 'del
     if (body['citations'] != null || body['search_results'] != null) sources = body;
     for (let at = 0; at < entries.length; at++) take(fields(entries[at]), at, out);
     if (ending > 0) flush(entries, out);
+    return out;
+  }
+
+  function grow(type: 'text' | 'reasoning', added: string): ChatEvent[] {
+    const out: ChatEvent[] = [];
+    choices.get(0)?.reader.grow(type, added, out);
     return out;
   }
 
@@ -164,10 +177,19 @@ export function createStreamDecoder(context: AnswerContext): Decoder {
   const answer = createAnswer(context, 'delta');
   const pass = createFramePasser(passingOf(context));
   let closed = false;
+  /** What the frame before was like, where it said nothing but a text. */
+  let pattern: FramePattern | undefined;
+  let toLearn = VAIN_PATTERNS;
 
   return {
     push(frame) {
       if (closed || frame.data === '') return NOTHING;
+      const alike = pattern && frame.event === '' ? pattern.match(frame.data) : undefined;
+      if (pattern && alike) {
+        toLearn = VAIN_PATTERNS;
+        const events = answer.grow(pattern.type, alike.text);
+        return passes ? { events, raw: alike.raw } : { events };
+      }
       if (frame.data === '[DONE]' || frame.data.trim() === '[DONE]') return finish();
       try {
         return read(frame);
@@ -191,7 +213,16 @@ export function createStreamDecoder(context: AnswerContext): Decoder {
     const error = mayFail(chunk) ? errorWithin(parsed) : undefined;
     if (error) throw error;
     const events = answer.chunk(chunk);
+    pattern = undefined;
+    if (toLearn > 0 && event === '') learn(chunk, data, events);
     return passes ? { events, raw: pass(chunk, data) } : { events };
+  }
+
+  function learn(chunk: Fields, data: string, events: readonly ChatEvent[]): void {
+    const [said, ...more] = events;
+    if (said?.type !== 'block_delta' || said.logprobs || more.length > 0 || context.request.n > 1) return;
+    toLearn--;
+    pattern = learnPattern({ chunk, data, text: said.text, pass: passes ? pass : undefined });
   }
 
   function finish(): Batch {
