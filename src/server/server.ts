@@ -276,10 +276,16 @@ function checkEveryMs(settings: ServerSettings): number {
   return Math.min(1000, Math.max(20, Math.min(...timeouts, 10_000) / 10));
 }
 
+function noSchemas(): never {
+  throw new Error('a route has a schema for Fastify to compile');
+}
+
 function httpOptions(settings: ServerSettings) {
   const { headersTimeout, requestTimeout } = timesOf(settings);
   return {
     logger: false,
+    // ours are compiled where they are used; Fastify's own compilers take 4 MB, and are loaded unless others are named
+    schemaController: { compilersFactory: { buildValidator: () => noSchemas, buildSerializer: () => noSchemas } },
     requestTimeout,
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,

@@ -2,11 +2,14 @@
  * AWS event streams (`application/vnd.amazon.eventstream`): binary messages to frames. A message is a prelude (its length,
  * the length of its headers, a CRC of both), headers, a payload and a CRC of all; both are checked.
  */
-import { EventStreamCodec } from '@smithy/eventstream-codec';
+import type * as Smithy from '@smithy/eventstream-codec';
 import { GatewayError } from '../../core/error.ts';
+import { onDemand } from '../../core/on-demand.ts';
 import type { Frame } from '../wire.ts';
 import { LARGEST_FRAME } from './sse.ts';
 import type { FrameReader } from './sse.ts';
+
+const smithy = onDemand<typeof Smithy>('@smithy/eventstream-codec');
 
 /** Length, length of the headers, CRC. */
 const PRELUDE = 12;
@@ -21,7 +24,7 @@ const SHORTEST = 16;
  */
 export function createAwsEventStreamReader(limit = LARGEST_FRAME): FrameReader {
   const utf8 = new TextDecoder();
-  const codec = new EventStreamCodec(
+  const codec = new (smithy().EventStreamCodec)(
     (bytes: Uint8Array | string) => (typeof bytes === 'string' ? bytes : utf8.decode(bytes)),
     (text: string) => new TextEncoder().encode(text),
   );
@@ -87,7 +90,7 @@ export function createAwsEventStreamReader(limit = LARGEST_FRAME): FrameReader {
     return { event: named(':error-code'), data: JSON.stringify({ message: named(':error-message') }), exception: true };
   }
 
-  function decode(message: Uint8Array): ReturnType<EventStreamCodec['decode']> {
+  function decode(message: Uint8Array): ReturnType<Smithy.EventStreamCodec['decode']> {
     try {
       return codec.decode(message);
     } catch (cause) {

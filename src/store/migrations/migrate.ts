@@ -1,6 +1,6 @@
 /** Brings a database's schema up to the program's. */
 import { sql } from 'kysely';
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { Database, StoreLog } from '../database.ts';
 import type { Schema } from '../schema.ts';
 import { statementsFor } from './migration.ts';
@@ -13,6 +13,8 @@ import type { Migration } from './migration.ts';
  * is not the one that the program knows.
  */
 export async function migrate(db: Database, migrations: readonly Migration[], log: StoreLog): Promise<void> {
+  // a file was found to be writable when it was opened; of a server only a transaction tells
+  if (db.kind === 'sqlite' && (await isCurrent(db, migrations))) return;
   for (;;) {
     const taken = await db.transaction(
       async (tx) => {
@@ -32,7 +34,21 @@ async function nextStep(tx: Transaction<Schema>, db: Database, migrations: reado
   await sql`create table if not exists schema_migrations (
     number integer primary key, name text not null, checksum text not null, applied_at bigint not null
   )`.execute(tx);
-  const applied = await tx.selectFrom('schema_migrations').selectAll().orderBy('number').execute();
+  return migrations[await stepsTaken(tx, db, migrations)];
+}
+
+/** Most starts find nothing to do, and need no lock to see it. */
+async function isCurrent(db: Database, migrations: readonly Migration[]): Promise<boolean> {
+  try {
+    return (await stepsTaken(db.read, db, migrations)) === migrations.length;
+  } catch {
+    // there is no table yet, or something is wrong, which is told where it is looked at under the lock
+    return false;
+  }
+}
+
+async function stepsTaken(from: Kysely<Schema>, db: Database, migrations: readonly Migration[]): Promise<number> {
+  const applied = await from.selectFrom('schema_migrations').selectAll().orderBy('number').execute();
   const has = Number(applied.at(-1)?.number ?? 0);
   const known = migrations.length;
   if (has > known) {
@@ -46,7 +62,7 @@ async function nextStep(tx: Transaction<Schema>, db: Database, migrations: reado
     if (migration && Number(row.number) === migration.number && statementsFor(migration, db.kind).checksum === row.checksum) continue;
     throw new Error(`Step ${row.number} (${row.name}) of the schema of the database (${db.place}) is not the one that this version knows.`);
   }
-  return migrations[applied.length];
+  return applied.length;
 }
 
 async function take(tx: Transaction<Schema>, db: Database, migration: Migration): Promise<void> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Kysely } from 'kysely';
 import type { Database } from '../database.ts';
 import type { Schema } from '../schema.ts';
-import { openConnection } from './connection.ts';
+import { isBusy, openConnection } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { sqliteDialect } from './dialect.ts';
 import { startConnection, whenAsked } from './thread.ts';
@@ -17,27 +17,29 @@ export const SQLITE_FILE = 'parlance.db';
 const OPTIMIZE = 'pragma optimize = 0x10002';
 /** How long a transaction waits for those of other processes. */
 const WAIT_MS = 15_000;
+/** At the start, where this thread waits itself. */
+const FIRST_WAIT_MS = 1000;
 /** And for a step of the schema that another process takes. */
 const PATIENT_MS = 1_800_000;
 
 /**
  * `dir/parlance.db`, made where it is not there: the file for its owner only, the folder too where it is made.
- * Rejects with an `Error` that names the file, with the cause.
+ * Throws an `Error` that names the file, with the cause.
  */
-export async function openSqlite(dir: string): Promise<Database> {
+export function openSqlite(dir: string): Database {
   const file = join(dir, SQLITE_FILE);
   try {
-    return await openFile(dir, file);
+    return openFile(dir, file);
   } catch (cause) {
     throw new Error(`${file} cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
 
-async function openFile(dir: string, file: string): Promise<Database> {
+function openFile(dir: string, file: string): Database {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   makeFile(file);
   const { dev, ino } = statSync(file);
-  const { writer, reader, near } = await connect(file);
+  const { writer, reader, near } = connect(file);
   const read = new Kysely<Schema>({ dialect: sqliteDialect(near) });
   const write = new Kysely<Schema>({ dialect: sqliteDialect(writer) });
   const report = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
@@ -84,19 +86,29 @@ async function openFile(dir: string, file: string): Promise<Database> {
   };
 }
 
-/** The writer first: readers see the statistics that are there when they open the file. */
-async function connect(
-  file: string,
-): Promise<{ readonly writer: ConnectionThread; readonly reader: ConnectionThread; readonly near: Connection }> {
-  const writer = await startConnection({ file, waitMs: WAIT_MS, write: true });
+/** A thread takes 20 MB, and many a server is never asked for a report, or has nothing to write for long. */
+function connect(file: string): { readonly writer: ConnectionThread; readonly reader: ConnectionThread; readonly near: Connection } {
+  makeReady(file);
+  return {
+    writer: whenAsked(() => startConnection({ file, waitMs: WAIT_MS, write: true })),
+    // readers of a WAL file wait for nobody
+    reader: whenAsked(() => startConnection({ file, waitMs: 100, write: false })),
+    near: openConnection({ file, waitMs: 100, write: false }),
+  };
+}
+
+/** Before anybody reads: readers see the statistics that are there when they open the file. Throws where it cannot be written. */
+function makeReady(file: string): void {
+  const connection = openConnection({ file, waitMs: FIRST_WAIT_MS, write: true });
   try {
-    await writer.exec(OPTIMIZE);
-    // readers of a WAL file wait for nobody; a thread takes 20 MB, and many a server is never asked for a report
-    const reader = whenAsked(() => startConnection({ file, waitMs: 100, write: false }));
-    return { writer, reader, near: openConnection({ file, waitMs: 100, write: false }) };
+    connection.exec('begin immediate');
+    connection.exec('rollback');
+    connection.exec(OPTIMIZE);
   } catch (error) {
-    await writer.close();
-    throw error;
+    // somebody else writes: so it can be written, and statistics may be old
+    if (!isBusy(error)) throw error;
+  } finally {
+    connection.close();
   }
 }
 

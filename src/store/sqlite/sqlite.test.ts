@@ -62,8 +62,23 @@ test('sqlite: a check finds that the file was taken away or exchanged', async ()
   await store.close();
 });
 
+test('sqlite: a file whose schema is up to date is opened, and read, without a thread', async () => {
+  const fresh = await openStore({ dir, log: quiet });
+  await fresh.close();
+  let threads = 0;
+  const started = (): void => void threads++;
+  process.on('worker', started);
+  const store = await openStore({ dir, log: quiet });
+  assert.equal(await store.accounts.endUser('nobody', 'nobody'), undefined);
+  assert.equal(threads, 0);
+  await store.check();
+  assert.equal(threads, 1, 'to write takes one');
+  process.off('worker', started);
+  await store.close();
+});
+
 test('sqlite: foreign keys hold, readers cannot write, and the file is in WAL mode', async () => {
-  const db = await openSqlite(dir);
+  const db = openSqlite(dir);
   const one = async (query: string): Promise<unknown> => Object.values((await sql.raw(query).execute(db.report)).rows[0] as object)[0];
   assert.equal(await one('pragma foreign_keys'), 1n);
   assert.equal(await one('pragma journal_mode'), 'wal');
@@ -73,7 +88,7 @@ test('sqlite: foreign keys hold, readers cannot write, and the file is in WAL mo
 });
 
 test('sqlite: a durable transaction syncs at its end, one that is none does not, and neither changes the other', async () => {
-  const db = await openSqlite(dir);
+  const db = openSqlite(dir);
   const level = (durable: boolean) =>
     db.transaction(async (tx) => (await sql<{ synchronous: bigint }>`pragma synchronous`.execute(tx)).rows[0]?.synchronous, { durable });
   assert.deepEqual([await level(true), await level(false), await level(true)], [2n, 1n, 2n]);
@@ -86,7 +101,7 @@ test('sqlite: a durable transaction syncs at its end, one that is none does not,
 });
 
 test('sqlite: a step of the schema waits for another process for minutes, what comes after it does not', async () => {
-  const db = await openSqlite(dir);
+  const db = openSqlite(dir);
   const waits = async (patient: boolean): Promise<bigint> =>
     db.transaction(async (tx) => (await sql<{ timeout: bigint }>`pragma busy_timeout`.execute(tx)).rows[0]?.timeout ?? 0n, { patient });
   const usual = await waits(false);
@@ -112,7 +127,7 @@ test('sqlite: errors of statements come back with the codes of SQLite', async ()
 });
 
 test('sqlite: statements after the end reject; ending does not wait for anything', async () => {
-  const db = await openSqlite(dir);
+  const db = openSqlite(dir);
   await db.close();
   await assert.rejects(sql`select 1`.execute(db.report));
   await assert.rejects(db.transaction((tx) => sql`select 1`.execute(tx)));
