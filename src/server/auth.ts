@@ -59,7 +59,7 @@ export function createAuthenticator({ keys, requireKey, directory, clock }: Auth
   const wellFormed = new Set<string>();
   const isKey = (key: string, hash: string): boolean => {
     if (wellFormed.has(hash)) return true;
-    if (!looksLikeKey(key)) return false;
+    if (!directory || !looksLikeKey(key)) return false;
     if (wellFormed.size >= MOST_REMEMBERED) wellFormed.clear();
     wellFormed.add(hash);
     return true;
@@ -73,14 +73,25 @@ export function createAuthenticator({ keys, requireKey, directory, clock }: Auth
     return project instanceof Promise ? project.then(decide) : decide(project);
   };
 
+  /** What the requests of a connection present: those that begin alike share their headers. */
+  const shown = new WeakMap<IncomingHttpHeaders, Presented>();
+  const presented = (headers: IncomingHttpHeaders): Presented => {
+    const before = shown.get(headers);
+    if (before) return before;
+    const key = presentedKey(headers);
+    const hash = key === undefined || (known.length === 0 && !directory) ? undefined : hashOf(key);
+    const now = { isThere: key !== undefined, hash, isKey: key !== undefined && hash !== undefined && isKey(key, hash) };
+    shown.set(headers, now);
+    return now;
+  };
+
   return (asking) => {
-    const key = presentedKey(asking.headers);
-    if (key === undefined) return requireKey ? NO_KEY() : member(LOCAL);
-    if (known.length === 0 && !directory) return stranger();
-    const hash = hashOf(key);
+    const { isThere, hash, isKey: isOurs } = presented(asking.headers);
+    if (!isThere) return requireKey ? NO_KEY() : member(LOCAL);
+    if (hash === undefined) return stranger();
     const fixed = configured(hash);
     if (fixed) return member(fixed);
-    if (!directory || !isKey(key, hash)) return stranger();
+    if (!directory || !isOurs) return stranger();
     const decide = (account: Account | undefined): Principal | GatewayError => {
       if (!account) return UNKNOWN();
       const refusal = refusalOf(account, asking, clock());
@@ -92,6 +103,14 @@ export function createAuthenticator({ keys, requireKey, directory, clock }: Auth
     const account = directory.byHash(hash);
     return account instanceof Promise ? account.then(decide) : decide(account);
   };
+}
+
+interface Presented {
+  readonly isThere: boolean;
+  /** Of the key, where anybody knows keys. */
+  readonly hash: string | undefined;
+  /** It looks like one of ours. */
+  readonly isKey: boolean;
 }
 
 function principalOf({ key }: Account): Principal {

@@ -48,17 +48,20 @@ interface Waiting {
 
 export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
   const origins = new Map<string, Origin>();
+  /** The same by the URLs that are asked for again and again: to make an origin of one costs more than to look it up. */
+  const byUrl = new WeakMap<URL, Origin>();
   const deadlines = createDeadlines();
   const connections = new Set<{ end(why: Error): void }>();
   let trust: SecureContext | undefined;
   let isClosed = false;
 
   const originOf = (url: URL): Origin => {
-    const known = origins.get(url.origin);
+    const known = byUrl.get(url);
     if (known) return known;
-    const made: Origin = { url, idle: [], waiting: [], open: 0, session: undefined };
-    origins.set(url.origin, made);
-    return made;
+    const found = origins.get(url.origin) ?? { url, idle: [], waiting: [], open: 0, session: undefined };
+    origins.set(url.origin, found);
+    byUrl.set(url, found);
+    return found;
   };
 
   const closed = (origin: Origin): void => {

@@ -7,6 +7,7 @@ import type { ClientResponse } from '../exchange.ts';
 type Event = 'drain' | 'finish' | 'close';
 type Encoding = 'utf8' | 'latin1';
 
+const ASCII = /^[\t\x20-\x7e]*$/;
 /** What Node lets through: a value that ends its line would begin another header. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -22,6 +23,10 @@ export class DirectResponse implements ClientResponse {
   readonly #over: () => void;
   #head = '';
   #isChunked = false;
+  /** The head so far. */
+  #isAscii = true;
+  /** Bytes of the body, where the head says so. */
+  #length: number | undefined;
   #isOver = false;
   #listeners: { readonly event: Event; readonly tell: () => void }[] | undefined;
 
@@ -38,10 +43,13 @@ export class DirectResponse implements ClientResponse {
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
     for (const name in headers) {
       const value = String(headers[name]);
-      if (!VALUE.test(value)) throw new TypeError(`the header ${name} has a character that no header may have`);
+      if (!ASCII.test(value)) this.#isAscii = false;
+      if (!this.#isAscii && !VALUE.test(value)) throw new TypeError(`the header ${name} has a character that no header may have`);
       head += `${name}: ${value}\r\n`;
     }
-    this.#isChunked = headers['content-length'] === undefined;
+    const length = headers['content-length'];
+    this.#isChunked = length === undefined;
+    this.#length = typeof length === 'number' ? length : undefined;
     if (this.#isChunked) head += 'transfer-encoding: chunked\r\n';
     this.#head = head + dateLine() + connectionLines(this.shouldKeepAlive, this.#keepAliveSeconds);
     // only now: what could not be written leaves room for another answer
@@ -58,7 +66,9 @@ export class DirectResponse implements ClientResponse {
   end(body: string | Buffer = ''): void {
     if (this.writableEnded) return;
     this.writableEnded = true;
-    const encoding = typeof body === 'string' ? 'utf8' : 'latin1';
+    // as many bytes as characters: all are of ASCII, which is copied as it is
+    const isAscii = this.#isAscii && body.length === this.#length;
+    const encoding = typeof body === 'string' && !isAscii ? 'utf8' : 'latin1';
     const text = typeof body === 'string' ? body : body.toString('latin1');
     this.#send(this.#isChunked ? `${chunkOf(text, encoding)}0\r\n\r\n` : text, encoding);
     // what the system has taken at once needs no waiting for
