@@ -60,6 +60,8 @@ export interface CallTrace {
   limits?: { readonly requests?: LimitState; readonly tokens?: LimitState };
   /** To how many tokens the answer was limited because of a budget; absent where it was not. */
   maxTokens?: number;
+  /** What the books have open for this call. */
+  tab?: object | undefined;
 }
 
 export interface Call {

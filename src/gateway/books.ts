@@ -83,8 +83,11 @@ export interface Books {
 }
 
 export function createBooks(parts: BooksParts): Books {
-  /** Those that are open, by the trace of their call, which is the same however the call is passed on. */
-  const tabs = new Map<Call['trace'], Tab>();
+  /**
+   * How many are open. Each hangs on the trace of its call, which is the same however the call is passed on: a Map of them would keep
+   * those alive, from one collection of young objects to the next, that had been in it (decision 0034).
+   */
+  let open = 0;
   let whenQuiet: (() => void) | undefined;
 
   const keep = (records: readonly UsageRecord[]): void => {
@@ -152,8 +155,9 @@ export function createBooks(parts: BooksParts): Books {
 
   const over = (tab: Tab): void => {
     tab.closing = undefined;
-    tabs.delete(tab.call.trace);
-    if (tabs.size === 0) whenQuiet?.();
+    tab.call.trace.tab = undefined;
+    open--;
+    if (open === 0) whenQuiet?.();
     tab.closed(tab);
   };
 
@@ -175,10 +179,11 @@ export function createBooks(parts: BooksParts): Books {
         isClosed: false,
         closing: undefined,
       };
-      tabs.set(call.trace, tab);
+      call.trace.tab = tab;
+      open++;
       return tab;
     },
-    of: ({ trace }) => tabs.get(trace),
+    of: ({ trace }) => trace.tab as Tab | undefined,
     close(tab) {
       if (tab.isClosed) return tab.closing;
       tab.isClosed = true;
@@ -188,7 +193,7 @@ export function createBooks(parts: BooksParts): Books {
       return tab.closing;
     },
     async quiet(withinMs) {
-      if (tabs.size === 0) return;
+      if (open === 0) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, withinMs);
       whenQuiet = resolve;

@@ -36,6 +36,11 @@ interface Money {
 
 type State = Rate | Places | Money;
 
+/** What was taken in one step; nothing any more once it is settled, for a Map may keep it alive longer than it has it. */
+interface Hold {
+  held: readonly Held[];
+}
+
 interface Held {
   readonly id: string;
   readonly amount: bigint;
@@ -44,6 +49,7 @@ interface Held {
   entry: WindowEntry | undefined;
 }
 
+const NOTHING: readonly Held[] = [];
 const REMEMBER_MS = 30_000;
 /** Unused counters are looked for when there are twice as many as were left the last time, and at least so many. */
 const FEW = 1000;
@@ -55,7 +61,7 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
   const now = clock ?? (() => Math.floor(performance.timeOrigin + performance.now()));
   const wall = clock ?? Date.now;
   const states = new Map<string, State>();
-  const holds = new Map<string, readonly Held[]>();
+  const holds = new Map<string, Hold>();
   /** In two ages: to forget them one by one would cost more than to count them. */
   let settled = new Set<string>();
   let settledBefore = new Set<string>();
@@ -118,15 +124,17 @@ export function memoryCounters({ now: clock, rememberMs = REMEMBER_MS }: MemoryC
     });
     if (!refusals) {
       for (const one of held) hold(one, at);
-      holds.set(holdId, held);
+      holds.set(holdId, { held });
     }
     const after = wanted.map(({ counter }, index) => stateOf(counter, read((held[index] as Held).state, at), onTheWall));
     return refusals ? { ok: false, refusals, states: after } : { ok: true, holdId, states: after };
   };
 
   const settleNow = (holdId: string, used: readonly Wanted[]): void => {
-    const held = holds.get(holdId);
-    if (!held && isSettled(holdId)) return;
+    const hold = holds.get(holdId);
+    if (!hold && isSettled(holdId)) return;
+    const held = hold?.held;
+    if (hold) hold.held = NOTHING;
     const at = now();
     holds.delete(holdId);
     settled.add(holdId);
