@@ -11,6 +11,8 @@ export interface CallParserOptions {
   /** The tools that may be called; calls of others are text. */
   readonly tools: readonly OfferedTool[];
   readonly thinking?: { readonly open: string; readonly close: string; readonly opened: boolean } | undefined;
+  /** The output begins with a call of this tool, and cannot begin otherwise: it is told before it is written out. */
+  readonly certain?: OfferedTool | undefined;
 }
 
 /** A first piece shorter than this, such as a brace, may as well be text. */
@@ -19,7 +21,7 @@ const SHORTEST_MARK = 6;
 type Mode = 'start' | 'reasoning' | 'text' | 'args' | 'close' | 'after';
 
 /** A parser for one choice's output. */
-export function callParser({ calls, tools, thinking }: CallParserOptions): OutputParser {
+export function callParser({ calls, tools, thinking, certain }: CallParserOptions): OutputParser {
   const names = tools.map((tool) => tool.name);
   const header: readonly Piece[] = calls && tools.length > 0 ? [...calls.sectionOpen, ...calls.callOpen] : [];
   const firsts = firstCharacters(header, names);
@@ -34,6 +36,9 @@ export function callParser({ calls, tools, thinking }: CallParserOptions): Outpu
   let unwrap: ((json: string) => string) | undefined;
   let sawArguments = false;
   let parts: OutputPart[] = [];
+  /** The first call was told before it came. */
+  let isAhead = false;
+  let isFirst = true;
 
   const drop = (length: number): void => {
     buffer = buffer.slice(length);
@@ -56,7 +61,8 @@ export function callParser({ calls, tools, thinking }: CallParserOptions): Outpu
   const begin = (found: Match & { state: 'yes' }): void => {
     const tool = tools.find((one) => one.name === found.name);
     if (!tool || !calls) throw new Error('a call of a tool that was not offered');
-    parts.push({ type: 'tool_start', kind: tool.kind, name: tool.name, ...(found.id === undefined ? {} : { id: found.id }) });
+    if (!isAhead) parts.push({ type: 'tool_start', kind: tool.kind, name: tool.name, ...(found.id === undefined ? {} : { id: found.id }) });
+    isAhead = false;
     reader = calls.args === 'xml' ? xmlReader(rawParameters(tool.schema)) : jsonReader();
     unwrap = tool.kind === 'custom' ? inputUnwrapper() : undefined;
     sawArguments = false;
@@ -179,6 +185,11 @@ export function callParser({ calls, tools, thinking }: CallParserOptions): Outpu
 
   return {
     push(text) {
+      if (certain && isFirst && text !== '') {
+        parts.push({ type: 'tool_start', kind: certain.kind, name: certain.name });
+        isAhead = true;
+      }
+      isFirst &&= text === '';
       buffer += text;
       run();
       return taken();
@@ -187,6 +198,8 @@ export function callParser({ calls, tools, thinking }: CallParserOptions): Outpu
       run();
       if (mode === 'args') argument(reader?.end() ?? '');
       if (mode === 'args' || mode === 'close') finish(complete);
+      // it was cut off before its arguments
+      else if (isAhead) parts.push({ type: 'tool_end' });
       else if (mode !== 'after') {
         dropBlanks();
         say(mode === 'reasoning' ? 'reasoning' : 'text', complete ? buffer.length : unfinishedCallAt());

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { getLlama, readGgufFileInfo } from 'node-llama-cpp';
-import type { ChatRequest, Message, Tool, ToolCallBlock } from '../../../core/chat.ts';
+import type { ChatRequest, Message, Tool, ToolCallBlock, ToolChoice } from '../../../core/chat.ts';
 import { GatewayError } from '../../../core/error.ts';
 import { describeTraits, planChat } from './index.ts';
 import * as known from './known-templates.fixture.ts';
@@ -241,6 +241,15 @@ test('tool_choice required: one call or more; named: exactly one, of that tool',
   const named = planChat(request({ tools: [WEATHER, NOW], toolChoice: { mode: 'named', name: 'now' } }), hermes);
   assert.ok(fits(named, TIME));
   assert.ok(!fits(named, GOOD) && !fits(named, `${TIME}\n${TIME}`));
+});
+
+test('a tool that has to be called is told with the first letter, one of several or one that may be called is not', () => {
+  const first = (toolChoice: ToolChoice, tools: Tool[] = [WEATHER, NOW]) =>
+    planChat(request({ tools, toolChoice }), hermes).parser().push('<');
+  assert.deepEqual(first({ mode: 'named', name: 'now' }), [{ type: 'tool_start', kind: 'function', name: 'now' }]);
+  assert.deepEqual(first({ mode: 'required' }, [NOW]), [{ type: 'tool_start', kind: 'function', name: 'now' }]);
+  assert.deepEqual(first({ mode: 'required' }), []);
+  assert.deepEqual(first({ mode: 'auto' }, [NOW]), []);
 });
 
 test('parallel_tool_calls false: one call at most', () => {

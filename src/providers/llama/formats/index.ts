@@ -4,6 +4,7 @@ import { callParser, wholeCharacters } from './call-parser.ts';
 import { type Family, familyOf, GENERIC, HERMES_CALLS, tellsTools } from './families.ts';
 import { FINAL, harmonyGrammar } from './harmony-grammar.ts';
 import { harmonyParser } from './harmony-parser.ts';
+import { ID, type Piece } from './notation.ts';
 import { arrange, nativeMessages, roleRules, turnsOf } from './messages.ts';
 import { markedGrammar } from './output-grammar.ts';
 import type { ChatPlan, ModelTraits, OutputGrammar, OutputParser } from './plan.ts';
@@ -11,7 +12,7 @@ import { flattened, formatPreamble, plainMessages, toolPreamble, usesTools } fro
 import { CHATML, DEEPSEEK_R1 } from './templates.ts';
 import type { Ignored } from './schema-rules.ts';
 import { planThinking, reasons, type ThinkingPlan } from './think.ts';
-import { forTemplate, offerTools, type ToolOffer } from './tools.ts';
+import { forTemplate, type OfferedTool, offerTools, type ToolOffer } from './tools.ts';
 
 /** What the model catalogue says of a model's chat format. */
 export interface FormatCard {
@@ -130,7 +131,22 @@ function grammarFor(request: ChatRequest, { family, offer, thinking, ignore }: P
 
 function parserFor(family: Family, offer: ToolOffer, thinking: ThinkingPlan): OutputParser {
   if (family.id === 'harmony') return harmonyParser(offer.callable);
-  return callParser({ calls: family.calls, tools: offer.callable, thinking: thinking.thinking });
+  return callParser({
+    calls: family.calls,
+    tools: offer.callable,
+    thinking: thinking.thinking,
+    certain: certainTool(family, offer, thinking),
+  });
+}
+
+/** The grammar lets nothing else begin; a call whose id the model writes itself has to wait for it. */
+function certainTool({ calls }: Family, { must, callable }: ToolOffer, { thinking }: ThinkingPlan): OfferedTool | undefined {
+  const [tool, ...others] = callable;
+  return must === 'free' || thinking || others.length > 0 || !calls || holdsId(calls.callOpen) ? undefined : tool;
+}
+
+function holdsId(pieces: readonly Piece[]): boolean {
+  return pieces.some((piece) => piece === ID || (typeof piece === 'object' && piece.kind === 'maybe' && holdsId(piece.pieces)));
 }
 
 const END_MARKS = ['<|im_end|>', '<|eot_id|>', '<|end|>', '<end_of_turn>', '<|end_of_text|>'];

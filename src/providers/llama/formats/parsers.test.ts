@@ -296,3 +296,18 @@ test('without tools every mark is text', () => {
   const output = '<tool_call>{"name": "get", "arguments": {}}</tool_call>';
   assert.deepEqual(parts(make, output), [['text', output]]);
 });
+
+test('parser: the only tool that can be called is told with the first letter, and its call once', () => {
+  const hermes = FAMILIES.find((one) => one.id === 'hermes');
+  const [only] = TOOLS;
+  assert.ok(hermes && only);
+  const make = () => wholeCharacters(callParser({ calls: hermes.calls, tools: [only], certain: only }));
+  const call = '<tool_call>\n{"name": "get", "arguments": {"q": "a"}}\n</tool_call>';
+  const told = [['call', 'get'], ['args', '{"q": "a"}'], ['end']];
+  assert.deepEqual(parts(make, call), told);
+  assert.deepEqual(parts(make, `${call}\n${call}`), [...told, ...told]);
+  assert.deepEqual(make().push('<'), [{ type: 'tool_start', kind: 'function', name: 'get' }]);
+  for (const cut of ['<', '<tool_call>\n{"name": "ge']) assert.deepEqual(parts(make, cut, false), [['call', 'get'], ['end']]);
+  assert.deepEqual(parts(make, call.slice(0, call.indexOf('a"}') + 1), false), [['call', 'get'], ['args', '{"q": "a'], ['end']]);
+  assert.deepEqual(parts(make, '', false), []);
+});
