@@ -1,5 +1,6 @@
 /** Requests by way of the proxies that the environment names. Where it names none, undici is not even loaded. */
 import type { Dispatcher } from 'undici';
+import { NEXT_ADDRESS_MS } from './http1/client.ts';
 import type { Receiver, Transfer, TransferRequest, Transport } from './http1/transfer.ts';
 
 export interface Proxies {
@@ -84,7 +85,12 @@ async function agentFor(connectMs: number, { proxies, ca }: ProxyOptions): Promi
     pipelining: 1,
     maxHeaderSize: LONGEST_HEAD,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    connect: { timeout: connectMs, ...(ca === undefined ? {} : { ca }) },
+    connect: {
+      timeout: connectMs,
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
+      ...(ca === undefined ? {} : { ca }),
+    },
     connectTimeout: connectMs,
     proxyTls: { allowH2: false },
     requestTls: { allowH2: false, ...(ca === undefined ? {} : { ca }) },

@@ -22,7 +22,7 @@ export interface ClientOptions {
 }
 
 /** Node's 250 ms give up an address on another continent before it could answer. */
-const NEXT_ADDRESS_MS = 500;
+export const NEXT_ADDRESS_MS = 500;
 /** Before the system asks a silent connection whether it is still there. */
 const PROBE_MS = 60_000;
 const READ_BYTES = 64 * 1024;
@@ -85,11 +85,11 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
   };
 
   const begin = (origin: Origin, connectMs: number): void => {
-    origin.open += 1;
     let connection: Connection | undefined;
     const take = (bytes: Buffer): void => connection?.take(bytes);
     const isTls = origin.url.protocol === 'https:';
     const socket = isTls ? overTls(origin, take) : overTcp(origin, take);
+    origin.open += 1;
 
     const awaited: Awaited & { end(why: Error): void } = {
       deadline: connectMs > 0 ? performance.now() + connectMs : Infinity,
@@ -143,7 +143,7 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
       ...socketOptions(lookup),
       secureContext: trust,
       // a server is not to be asked for an address by its name (RFC 6066, 3)
-      servername: isIP(address.host) === 0 ? address.host : '',
+      servername: isIP(address.host) === 0 ? address.host.replace(/\.$/, '') : '',
       ALPNProtocols: ['http/1.1'],
       ...(origin.session ? { session: origin.session } : {}),
       // sockets have it, and pass it on; Node's types know it of TCP alone
@@ -161,8 +161,9 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
       const origin = originOf(request.url);
       const connection = origin.idle.pop();
       if (connection) return connection.send(request, text, receiver);
-      origin.waiting.push({ request, text, receiver });
+      // first: what is wrong with the certificates to trust is thrown here
       begin(origin, request.connectMs);
+      origin.waiting.push({ request, text, receiver });
     },
     async close() {
       isClosed = true;
