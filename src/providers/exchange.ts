@@ -229,6 +229,8 @@ class Answer implements Receiver, HttpAnswer, Bytes, AsyncIterator<Uint8Array, u
   #settle(next: 'ended' | 'failed', why?: unknown): void {
     this.#state = next;
     this.#reason = why;
+    // the connection may be another's from now on
+    this.#transfer = undefined;
     clearTimeout(this.#patience);
     this.#request.signal.removeEventListener('abort', this.#onAbort);
     if (this.#collecting) this.#collect(this.#collecting);
@@ -244,8 +246,9 @@ class Answer implements Receiver, HttpAnswer, Bytes, AsyncIterator<Uint8Array, u
   #stop(why: unknown): void {
     this.#pieces = [];
     if (this.isOver) return;
+    const transfer = this.#transfer;
     this.#settle('failed', why);
-    this.#transfer?.cancel();
+    transfer?.cancel();
   }
 }
 

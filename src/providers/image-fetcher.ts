@@ -52,6 +52,8 @@ export interface ImageFetcher {
 
 const MIB = 1024 * 1024;
 const MAX_REDIRECTS = 3;
+/** Any host may be asked, and few are asked twice. */
+const KEPT_MS = 4000;
 
 /** One for all that cannot or may not be reached: a client shall not learn which hosts and ports there are inside. */
 const UNREACHABLE = 'the address cannot be reached from this server, or may not be.';
@@ -60,7 +62,7 @@ export function createImageFetcher(options: FetcherOptions): ImageFetcher {
   const { userAgent, allowPrivate = false, timeoutMs = 20_000, maxBytes = 20 * MIB } = options;
   const mayConnect = options.mayConnect ?? (allowPrivate ? () => true : isPublicAddress);
   const lookup = checkedLookup(options.resolve ?? systemLookup, mayConnect);
-  const transport = createClient({ lookup });
+  const transport = createClient({ lookup, mostKeptMs: KEPT_MS });
 
   /** Throws where the address may not be asked; names are checked when they are connected to. */
   function checked(text: string, base: string | undefined, no: Refusal): URL {

@@ -49,7 +49,11 @@ export function throughProxies(options: ProxyOptions): Transport {
   const agentOf = (connectMs: number): Promise<Dispatcher> => {
     const known = agents.get(connectMs);
     if (known) return known;
-    const made = agentFor(connectMs, options);
+    const made = agentFor(connectMs, options).catch((cause: unknown) => {
+      // the next one who asks tries again
+      agents.delete(connectMs);
+      throw cause;
+    });
     agents.set(connectMs, made);
     return made;
   };
@@ -72,7 +76,7 @@ export function throughProxies(options: ProxyOptions): Transport {
   return {
     send: (request, receiver) => void dispatch(request, receiver),
     async close() {
-      await Promise.all(agents.values().map(async (agent) => (await agent).destroy()));
+      await Promise.allSettled(agents.values().map(async (agent) => (await agent).destroy()));
     },
   };
 }

@@ -18,6 +18,8 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Visible characters, spaces and tabs between them, and what older texts call obs-text. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const LENGTH = /^\d{1,15}$/;
+/** Around a value; no other characters are blanks there. */
+const BLANKS = /^[ \t]+|[ \t]+$/g;
 
 /** The head that `text` is: latin1, from the status line up to the empty line and without it. */
 export function readAnswerHead(text: string, method: string): AnswerHead | Fault {
@@ -32,7 +34,7 @@ export function readAnswerHead(text: string, method: string): AnswerHead | Fault
     const name = text.slice(from, colon).toLowerCase();
     const value = text.slice(colon + 1, end);
     if (!NAME.test(name) || !VALUE.test(value)) return notHttp('a header has a character that none may have');
-    add(headers, name, value.trim());
+    add(headers, name, value.replaceAll(BLANKS, ''));
     from = end + 2;
   }
   return headOf(Number(start[2]), headers, { isOld: start[1] === '0', method });

@@ -50,6 +50,11 @@ test('chunked: any chunks, with extensions and trailers, in any pieces give the 
   );
 });
 
+test('chunked: any number of chunks may be padded', () => {
+  const count = 5000;
+  assert.equal(read(`${'1      \r\nx\r\n'.repeat(count)}0\r\n\r\n`, 1000).body, 'x'.repeat(count));
+});
+
 test('chunked: what is no chunk is seen where it begins, and what came before it is given', () => {
   const broken = {
     'no size': '\r\nabc',

@@ -35,7 +35,7 @@ const SPACE = 32;
 const TAB = 9;
 /** No chunk has 16 TiB. */
 const MOST_DIGITS = 11;
-/** Of extensions and trailers, which are thrown away. */
+/** Of the extensions of a chunk, and of trailers, which are thrown away. */
 const MOST_IGNORED = 16 * 1024;
 
 export function createChunked(): Chunked {
@@ -56,7 +56,7 @@ export function createChunked(): Chunked {
       case 'data-end':
         return byte === CR ? 'data-feed' : undefined;
       case 'data-feed':
-        size = digits = 0;
+        size = digits = ignored = 0;
         return byte === LF ? 'size' : undefined;
       case 'trailer':
         return byte === CR ? 'last-feed' : byte === LF || ++ignored > MOST_IGNORED ? undefined : 'trailer-line';

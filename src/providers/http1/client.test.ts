@@ -251,6 +251,49 @@ test('client: who waits for a connection gets the first that is free, and who ha
   assert.equal(requests, 2);
 });
 
+test('client: a connection that nobody needs any more when it is there does not stay', async (t) => {
+  const server = await speaking(t, () => assert.fail('a request arrived'));
+  const client = clientOf(t, { mostKeptMs: 15 });
+  ask(client, server.url).giveUp();
+  while (server.connections() === 0) await turn();
+  while (server.sockets.size > 0) await turn();
+});
+
+test('client: a connection that fails to be made fails nobody who has another one to wait for', async (t) => {
+  const { key, cert } = selfSigned();
+  const asked: TLSSocket[] = [];
+  const tls = createTlsServer({ key, cert }, (socket: TLSSocket) => {
+    socket.on('data', () => asked.push(socket)).on('error', () => undefined);
+  });
+  const raw: Socket[] = [];
+  // only the first is answered its handshake at once
+  const server = await running(createServer((socket) => raw.push(socket) === 1 && tls.emit('connection', socket)));
+  t.after(() => server.stop());
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await turn();
+  };
+  const client = clientOf(t, { ca: cert });
+  const url = `https://localhost:${server.port}`;
+  const first = ask(client, url);
+  await until(() => asked.length === 1);
+  const second = ask(client, url, { connectMs: 60 });
+  await until(() => raw.length === 2);
+  asked[0]?.write(answer('first'));
+  assert.equal((await first.told).body, 'first');
+  // it has got the connection of the first
+  await until(() => asked.length === 2);
+  const third = ask(client, url);
+  await until(() => raw.length === 3);
+  // another time-out, later than that of the connection that is not made
+  const silent = await speaking(t, () => undefined);
+  assert.equal((await ask(client, silent.url, { headersMs: 100 }).told).how, 'LATE_HEAD');
+  tls.emit('connection', raw[2]);
+  await until(() => asked.length === 3);
+  asked[1]?.write(answer('second'));
+  asked[2]?.write(answer('third'));
+  assert.deepEqual([(await second.told).body, (await third.told).body], ['second', 'third']);
+});
+
 test('client: requests without an answer are cut when it closes, and none is sent afterwards', async (t) => {
   const server = await speaking(t, () => undefined);
   const client = createClient();

@@ -19,6 +19,8 @@ export interface ClientOptions {
   readonly ca?: string | undefined;
   /** Finds the addresses of a name, instead of the system. */
   readonly lookup?: LookupFunction;
+  /** How long a connection may wait for its next request at most; 10 minutes where its server says so and none is given. */
+  readonly mostKeptMs?: number;
 }
 
 /** Node's 250 ms give up an address on another continent before it could answer. */
@@ -26,14 +28,16 @@ export const NEXT_ADDRESS_MS = 500;
 /** Before the system asks a silent connection whether it is still there. */
 const PROBE_MS = 60_000;
 const READ_BYTES = 64 * 1024;
+const MOST_KEPT_MS = 600_000;
 /** Beyond them, one is forgotten with its last connection; until then its TLS session is kept for the next. */
 const MOST_ORIGINS = 100;
 
-/** Those who are waited for outnumber no connections that are being made. */
 interface Origin {
   readonly url: URL;
   readonly idle: Connection[];
+  /** Never more than connections that are being made. */
   readonly waiting: Waiting[];
+  making: number;
   /** Connections, also those that are being made. */
   open: number;
   /** Of TLS: the next connection needs no whole handshake. */
@@ -46,7 +50,7 @@ interface Waiting {
   readonly receiver: Receiver;
 }
 
-export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
+export function createClient({ ca, lookup, mostKeptMs = MOST_KEPT_MS }: ClientOptions = {}): Transport {
   const origins = new Map<string, Origin>();
   /** The same by the URLs that are asked for again and again: to make an origin of one costs more than to look it up. */
   const byUrl = new WeakMap<URL, Origin>();
@@ -58,7 +62,7 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
   const originOf = (url: URL): Origin => {
     const known = byUrl.get(url);
     if (known) return known;
-    const found = origins.get(url.origin) ?? { url, idle: [], waiting: [], open: 0, session: undefined };
+    const found = origins.get(url.origin) ?? { url, idle: [], waiting: [], making: 0, open: 0, session: undefined };
     origins.set(url.origin, found);
     byUrl.set(url, found);
     return found;
@@ -90,6 +94,7 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
     const isTls = origin.url.protocol === 'https:';
     const socket = isTls ? overTls(origin, take) : overTcp(origin, take);
     origin.open += 1;
+    origin.making += 1;
 
     const awaited: Awaited & { end(why: Error): void } = {
       deadline: connectMs > 0 ? performance.now() + connectMs : Infinity,
@@ -98,7 +103,8 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
         leave();
         socket.on('error', () => undefined).destroy();
         origin.session = undefined;
-        const first = origin.waiting.shift();
+        // the others that are being made may be enough: some who had waited got one that was free
+        const first = origin.waiting.length > origin.making ? origin.waiting.shift() : undefined;
         closed(origin);
         first?.receiver.fail(why);
       },
@@ -109,6 +115,7 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
       connection = new Connection({
         socket,
         deadlines,
+        mostKeptMs,
         free: (freed) => free(origin, freed),
         gone: (ended) => gone(origin, ended),
       });
@@ -116,6 +123,7 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
       free(origin, connection);
     };
     const leave = (): void => {
+      origin.making -= 1;
       deadlines.delete(awaited);
       connections.delete(awaited);
       socket
@@ -149,7 +157,9 @@ export function createClient({ ca, lookup }: ClientOptions = {}): Transport {
       // sockets have it, and pass it on; Node's types know it of TCP alone
       onread: readInto(take),
     };
-    return connectTls(options).on('session', (session) => {
+    // before some version of Node 24, connections over TLS did not pass these on
+    const socket = connectTls(options).setNoDelay(true).setKeepAlive(true, PROBE_MS);
+    return socket.on('session', (session) => {
       origin.session = session;
     });
   };

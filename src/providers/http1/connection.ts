@@ -16,6 +16,8 @@ export interface ConnectionOptions {
   readonly free: (connection: Connection) => void;
   /** It is closed, or will be without another request. */
   readonly gone: (connection: Connection) => void;
+  /** How long it may wait for a request at most, whatever its server says. */
+  readonly mostKeptMs: number;
 }
 
 const LONGEST_HEAD = 64 * 1024;
@@ -24,7 +26,6 @@ const END_OF_HEAD = '\r\n\r\n';
 const START = 'HTTP/1.';
 /** Below the minute after which load balancers close; servers that close sooner mostly say so in `keep-alive`. */
 const KEEP_ALIVE_MS = 30_000;
-const LONGEST_KEEP_ALIVE_MS = 600_000;
 /** A server that closes after the time it has said closes sooner than we see it. */
 const KEEP_ALIVE_MARGIN_MS = 2000;
 const NOTHING = Buffer.alloc(0);
@@ -48,17 +49,20 @@ export class Connection implements Transfer, Awaited {
   #left = 0;
   #chunks: Chunked | undefined;
   #keepAlive = false;
-  #keptMs = KEEP_ALIVE_MS;
+  #keptMs: number;
   #isClosed = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#socket = options.socket;
+    this.#keptMs = Math.min(KEEP_ALIVE_MS, options.mostKeptMs);
     options.deadlines.add(this);
     options.socket
       .on('end', () => this.#ended())
       .on('error', (error) => this.#broke(error))
       .on('close', () => this.#broke(cut()));
+    // nobody may want it any more
+    this.#await(this.#keptMs);
   }
 
   /** For a connection that waits for one. */
@@ -142,7 +146,7 @@ export class Connection implements Transfer, Awaited {
     this.#isAtHead = false;
     this.#keepAlive = keepAlive;
     const hint = headers['keep-alive'];
-    if (hint !== undefined) this.#keptMs = keptFor(hint);
+    if (hint !== undefined) this.#keptMs = Math.min(keptFor(hint), this.#options.mostKeptMs);
     if (typeof body === 'number') {
       this.#body = body === 0 ? 'none' : 'counted';
       this.#left = body;
@@ -180,13 +184,12 @@ export class Connection implements Transfer, Awaited {
     this.#chunks = undefined;
     this.#body = 'none';
     if (this.isPaused) this.resume();
-    // a request that is not out whole although its answer is cannot be followed by another
-    if (isFollowed || !this.#keepAlive || this.#keptMs <= 0 || this.#socket.writableLength > 0) this.#close();
-    else {
-      this.#await(this.#keptMs);
-      this.#options.free(this);
-    }
+    // first: from the next line on it may be another's
     receiver.end();
+    // a request that is not out whole although its answer is cannot be followed by another
+    if (isFollowed || !this.#keepAlive || this.#keptMs <= 0 || this.#socket.writableLength > 0) return this.#close();
+    this.#await(this.#keptMs);
+    this.#options.free(this);
   }
 
   /** The other side sends nothing more. */
@@ -221,7 +224,7 @@ export class Connection implements Transfer, Awaited {
 /** How long a connection may be kept by `timeout=` seconds of the header `keep-alive`. */
 function keptFor(hint: string): number {
   const seconds = /(?:^|[ ,;])timeout=(\d{1,6})/i.exec(hint)?.[1];
-  return seconds === undefined ? KEEP_ALIVE_MS : Math.min(Number(seconds) * 1000 - KEEP_ALIVE_MARGIN_MS, LONGEST_KEEP_ALIVE_MS);
+  return seconds === undefined ? KEEP_ALIVE_MS : Number(seconds) * 1000 - KEEP_ALIVE_MARGIN_MS;
 }
 
 const cut = (): Error => fault('CUT', 'the connection was closed before the answer was over');

@@ -59,7 +59,8 @@ export function whenAsked(start: () => Promise<ConnectionThread>): ConnectionThr
     addUsage: async (records) => (await thread()).addUsage(records),
     async close() {
       closed = true;
-      await (await started)?.close();
+      // what did not start needs no end
+      await (await started?.catch(() => undefined))?.close();
     },
   };
 }
