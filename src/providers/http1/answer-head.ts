@@ -1,4 +1,5 @@
 /** The head of an answer and where its body ends (RFC 9112). What breaks a rule is refused: a guess could take the next answer for this one's. */
+import { HEADER_NAME, HEADER_VALUE, endOfLine, withoutBlanks } from '../../core/header-text.ts';
 import { fault } from './faults.ts';
 import type { Fault } from './faults.ts';
 
@@ -13,13 +14,7 @@ export interface AnswerHead {
 }
 
 const START = /^HTTP\/1\.([01]) (\d{3})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
-/** A token (RFC 9110, 5.6.2). */
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Visible characters, spaces and tabs between them, and what older texts call obs-text. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const LENGTH = /^\d{1,15}$/;
-/** Around a value; no other characters are blanks there. */
-const BLANKS = /^[ \t]+|[ \t]+$/g;
 
 /** The head that `text` is: latin1, from the status line up to the empty line and without it. */
 export function readAnswerHead(text: string, method: string): AnswerHead | Fault {
@@ -33,16 +28,11 @@ export function readAnswerHead(text: string, method: string): AnswerHead | Fault
     if (colon < 0 || colon >= end) return notHttp('a header has no colon');
     const name = text.slice(from, colon).toLowerCase();
     const value = text.slice(colon + 1, end);
-    if (!NAME.test(name) || !VALUE.test(value)) return notHttp('a header has a character that none may have');
-    add(headers, name, value.replaceAll(BLANKS, ''));
+    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value)) return notHttp('a header has a character that none may have');
+    add(headers, name, withoutBlanks(value));
     from = end + 2;
   }
   return headOf(Number(start[2]), headers, { isOld: start[1] === '0', method });
-}
-
-function endOfLine(text: string, from: number): number {
-  const end = text.indexOf('\r\n', from);
-  return end < 0 ? text.length : end;
 }
 
 function add(headers: Record<string, string>, name: string, value: string): void {

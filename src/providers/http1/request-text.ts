@@ -1,4 +1,5 @@
 /** A request as it goes out on a connection. */
+import { HEADER_VALUE } from '../../core/header-text.ts';
 import { fault } from './faults.ts';
 import type { TransferRequest } from './transfer.ts';
 
@@ -10,10 +11,8 @@ export interface RequestText {
   readonly rest: string;
 }
 
-/** A token (RFC 9110, 5.6.2). */
+/** A token (RFC 9110, 5.6.2) in lower case, so that no spelling gets by the names below. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-/** What ends its line would begin another header, or the body. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const ASCII = /^[\t\r\n\x20-\x7e]*$/;
 /** They say where the request ends, and what the connection is for, which is not for a configuration to say. */
 const OURS: ReadonlySet<string> = new Set([
@@ -35,7 +34,7 @@ export function requestText({ method, url, headers, body }: TransferRequest): Re
     const value = headers[name] ?? '';
     if (!NAME.test(name) || OURS.has(name))
       throw fault('UNSENDABLE', `a request cannot have the header ${JSON.stringify(name.slice(0, 100))}`);
-    if (!VALUE.test(value)) throw fault('UNSENDABLE', `the header ${name} has a character that none may have`);
+    if (!HEADER_VALUE.test(value)) throw fault('UNSENDABLE', `the header ${name} has a character that none may have`);
     head += `${name}: ${value}\r\n`;
   }
   if (body === undefined) return { text: `${head}\r\n`, encoding: 'latin1', rest: '' };

@@ -3,6 +3,7 @@
  * somebody who knows all of HTTP. So it need not decide anything that two readers of one request might decide differently.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { HEADER_NAME, HEADER_VALUE, endOfLine, withoutBlanks } from '../../core/header-text.ts';
 
 export interface Head {
   /** Names in lower case, each there once, as `IncomingMessage.headers` has them. */
@@ -21,10 +22,6 @@ export interface HeadLimits {
 
 /** More lines than any client sends; each costs time. */
 const MOST_LINES = 100;
-/** A token (RFC 9110, 5.6.2). */
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Visible characters, spaces and tabs between them, and what older texts call obs-text. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const LENGTH = /^\d{1,9}$/;
 /** They change what follows the head, or what is expected before it follows; the last two are no plain texts where Node reads them. */
 const FOREIGN: ReadonlySet<string> = new Set([
@@ -53,28 +50,12 @@ export function readHead(text: string, start: string, limits: HeadLimits): Head 
     if (colon < 0 || colon >= end) return undefined;
     const name = text.slice(from, colon).toLowerCase();
     const value = text.slice(colon + 1, end);
-    if (!NAME.test(name) || !VALUE.test(value) || FOREIGN.has(name) || Object.hasOwn(headers, name)) return undefined;
-    headers[name] = trimmed(value);
+    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value) || FOREIGN.has(name) || Object.hasOwn(headers, name)) return undefined;
+    headers[name] = withoutBlanks(value);
     from = end + 2;
   }
   return headOf(headers, limits);
 }
-
-function endOfLine(text: string, from: number): number {
-  const end = text.indexOf('\r\n', from);
-  return end < 0 ? text.length : end;
-}
-
-/** Without the spaces and tabs around it, and nothing else. */
-function trimmed(value: string): string {
-  let from = 0;
-  let to = value.length;
-  while (from < to && isBlank(value.charCodeAt(from))) from++;
-  while (to > from && isBlank(value.charCodeAt(to - 1))) to--;
-  return value.slice(from, to);
-}
-
-const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
 
 function headOf(headers: IncomingHttpHeaders, limits: HeadLimits): Head | undefined {
   const { connection = 'keep-alive', 'content-length': announced = '' } = headers;

@@ -2,14 +2,13 @@
 import { STATUS_CODES } from 'node:http';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
+import { HEADER_VALUE } from '../../core/header-text.ts';
 import type { ClientResponse } from '../exchange.ts';
 
 type Event = 'drain' | 'finish' | 'close';
 type Encoding = 'utf8' | 'latin1';
 
 const ASCII = /^[\t\x20-\x7e]*$/;
-/** What Node lets through: a value that ends its line would begin another header. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** A class, because there is one for each request, and it stands in for one of Node's. */
 export class DirectResponse implements ClientResponse {
@@ -44,7 +43,7 @@ export class DirectResponse implements ClientResponse {
     for (const name in headers) {
       const value = String(headers[name]);
       if (!ASCII.test(value)) this.#isAscii = false;
-      if (!this.#isAscii && !VALUE.test(value)) throw new TypeError(`the header ${name} has a character that no header may have`);
+      if (!this.#isAscii && !HEADER_VALUE.test(value)) throw new TypeError(`the header ${name} has a character that no header may have`);
       head += `${name}: ${value}\r\n`;
     }
     const length = headers['content-length'];
