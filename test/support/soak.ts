@@ -79,8 +79,12 @@ export async function startSoak(seed: number): Promise<Soak> {
           timeouts: { firstOutput: '2s', idle: '2s', whole: '20s' },
         },
       },
-      // each request and each failure would be a line
-      env: { PARLANCE_LOG_LEVEL: 'fatal' },
+      env: {
+        // each request and each failure would be a line
+        PARLANCE_LOG_LEVEL: 'fatal',
+        // stalls are told last: at the end of a run five in a row may be left over, and a rest of 10 s leaves one target
+        PARLANCE_ROUTING_BREAKER_FAILURES: '1000',
+      },
     },
     upstreams,
     async run(url, { requests, atOnce }) {
