@@ -72,9 +72,10 @@ test('ledger: the SDK backs off at a limit of requests at once and succeeds', as
   const { secret } = await ledger.key({ limits: { concurrent: limit } });
   const { client, statuses } = clientOf(server.url, secret);
   const answers = Promise.all(Array.from({ length: 4 }, (_, at) => client.chat.completions.create(bodyOf(`c${at}`))));
+  // those that have a place stand at the upstream by then: what comes there after the release would stall for good
   await eventually(
-    async () => statuses,
-    (seen) => seen.length >= 2,
+    async () => ({ statuses, visits }),
+    (seen) => seen.statuses.length >= 2 && seen.visits >= limit,
   );
   assert.deepEqual(new Set(statuses), new Set([429]));
   ledger.upstream.release();
