@@ -1,4 +1,5 @@
 /** What is measured: for each wire the way of streams, of whole answers and of requests, and the bare parse beside it. */
+import { wholeText } from '../../src/core/json-pieces.ts';
 import type { GatewayError } from '../../src/core/error.ts';
 import { createFolder } from '../../src/core/event.ts';
 import { unfold } from '../../src/core/unfold.ts';
@@ -124,7 +125,7 @@ function wholePair(candidate: Candidate, [kind, what]: (typeof KINDS)[number]): 
 function requestPair(candidate: Candidate, [what, body]: (typeof BODIES)[number]): Pair {
   const { asks } = candidate;
   const text = asks ? JSON.stringify({ ...(JSON.parse(body) as object), ...asks }) : body;
-  const prepare = (): string => candidate.prepare(parseChatRequest(JSON.parse(text), { strict: false })).call.body;
+  const prepare = (): string => wholeText(candidate.prepare(parseChatRequest(JSON.parse(text), { strict: false })).call.body);
   const size = { units: 1, bytes: Buffer.byteLength(text) };
   return {
     table: 'request',

@@ -2,6 +2,7 @@
  * The neutral model of a conversation: what every dialect parses into and every backend starts from.
  * Nobody's JSON: no field here is named after a vendor's wire format.
  */
+import type { Source } from './json-pieces.ts';
 
 /** Plain JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -213,6 +214,8 @@ export interface ChatRequest {
   readonly extras: readonly string[];
   /** The client's own body, as it was parsed. Never changed. */
   readonly raw: Readonly<Record<string, unknown>>;
+  /** The body as it came, where something large of it may go on as it is. Whoever changes a field of `raw` need not care. */
+  readonly source?: Source;
 }
 
 /**

@@ -118,3 +118,15 @@ test('prompt estimate: a prompt is no longer than the window', () => {
   assert.equal(withinWindow(estimate, 9000), estimate);
   assert.deepEqual(withinWindow(estimate, 4000), { ...estimate, tokens: 4000, imageTokens: 3500 });
 });
+
+test('prompt estimate: texts of any length, each character once', () => {
+  for (const lead of ['', 'é', '😀', 'aé']) {
+    for (const count of [1, 4095, 4096, 8191, 8192, 20_000]) {
+      assert.equal(tokensOfText(lead + '😀'.repeat(count)), tokensOfText(lead) + 4 * count, `${lead} ${count}`);
+      assert.equal(tokensOfText(lead + '7'.repeat(count)), tokensOfText(lead) + count, `${lead} ${count}`);
+    }
+  }
+  // a letter and 99 after it
+  assert.equal(tokensOfText('a'.repeat(100)), Math.ceil(1 + 99 * 0.65));
+  assert.equal(tokensOfText('abc d'), Math.ceil(1 + 0.65 * 2 + 0.06 + 1));
+});

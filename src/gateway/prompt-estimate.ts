@@ -37,10 +37,13 @@ const AUDIO_BYTES = { wav: 250, pcm16: 250, other: 32 };
 /** Characters for a token of reasoning that only its provider can read. */
 const STATE_CHARS = 2;
 
-const OTHER = 9;
-const [LOWER, UPPER, DIGIT, MARK, SPACE, BREAK, TWO_BYTES, THREE_BYTES, HALF] = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
-const CLASSES = classesOfAscii();
+const [LOWER, UPPER, MARK, SPACE, BREAK, FOREIGN] = [0, 1, 2, 3, 4, 5] as const;
 const WEIGHTS = weightsOfPairs();
+
+/** Characters of a text that are looked at together: what they are in UTF-8 is at most three times as long. */
+const PIECE = 8192;
+const scratch = Buffer.allocUnsafeSlow(3 * PIECE);
+const view = new DataView(scratch.buffer);
 
 export function estimatePromptTokens(request: ChatRequest): number {
   return estimatePrompt(request).tokens;
@@ -126,53 +129,72 @@ function isLong(ttl: string | undefined): boolean {
   return ttl === '1h' || ttl === '24h';
 }
 
-/** By pairs of neighbours: one look at a table for each character. */
+/** By pairs of neighbouring bytes of UTF-8: bytes that were copied out of a text are read several times as fast as its characters. */
 export function tokensOfText(text: string): number {
   let hundredths = 0;
-  let before = OTHER;
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    const now = code < 128 ? (CLASSES[code] as number) : classOf(code);
-    hundredths += WEIGHTS[(before << 4) | now] as number;
-    before = now;
+  let before = 0;
+  for (let from = 0, to = 0; from < text.length; from = to) {
+    to = endOfPiece(text, from);
+    const length = scratch.write(from === 0 && to === text.length ? text : text.slice(from, to));
+    hundredths += weightOf(before, length);
+    before = scratch[length - 1] as number;
   }
   return Math.ceil(hundredths / 100);
 }
 
-function classOf(code: number): number {
-  if (code < 0x800) return TWO_BYTES;
-  return code >= 0xd800 && code <= 0xdfff ? HALF : THREE_BYTES;
+/** Of the first bytes that were copied, four at a time: each as what comes after the one before it, `first` before all of them. */
+function weightOf(first: number, length: number): number {
+  // looked up once: the loop is the better for it
+  const [bytes, weights] = [view, WEIGHTS];
+  let sum = 0;
+  let before = first;
+  let at = 0;
+  for (; at + 4 <= length; at += 4) {
+    const four = bytes.getUint32(at, true);
+    sum +=
+      (weights[before | ((four & 0xff) << 8)] as number) +
+      (weights[four & 0xffff] as number) +
+      (weights[(four >>> 8) & 0xffff] as number) +
+      (weights[four >>> 16] as number);
+    before = four >>> 24;
+  }
+  for (; at < length; at++) {
+    const now = bytes.getUint8(at);
+    sum += weights[before | (now << 8)] as number;
+    before = now;
+  }
+  return sum;
 }
 
-function classesOfAscii(): Uint8Array {
-  const of = (char: string): number => {
-    if (/[a-z]/.test(char)) return LOWER;
-    if (/[A-Z]/.test(char)) return UPPER;
-    if (/[0-9]/.test(char)) return DIGIT;
-    if (char === ' ') return SPACE;
-    return '\t\n\r'.includes(char) ? BREAK : MARK;
-  };
-  return Uint8Array.from({ length: 128 }, (_, code) => of(String.fromCharCode(code)));
+/** Between two characters, not between the halves of one. */
+function endOfPiece(text: string, from: number): number {
+  const to = from + PIECE;
+  if (to >= text.length) return text.length;
+  const last = text.charCodeAt(to - 1);
+  return last >= 0xd800 && last <= 0xdbff ? to - 1 : to;
 }
 
-/** Hundredths of a token, measured on the built-in model's tokens of random texts of each class, and of mixed ones. */
-function weightsOfPairs(): Uint16Array {
-  // no tokenizer makes more than one of a byte
-  const always: Readonly<Record<number, number>> = {
-    [UPPER]: 100,
-    [DIGIT]: 100,
-    [MARK]: 100,
-    [TWO_BYTES]: 200,
-    [THREE_BYTES]: 300,
-    [HALF]: 200,
-  };
+/** What a byte is: each of a character beyond ASCII is one of `FOREIGN`. */
+function classOf(byte: number): number {
+  const char = String.fromCharCode(byte);
+  if (byte > 127) return FOREIGN;
+  if (/[a-z]/.test(char)) return LOWER;
+  if (/[A-Z]/.test(char)) return UPPER;
+  if (char === ' ') return SPACE;
+  return '\t\n\r'.includes(char) ? BREAK : MARK;
+}
+
+/** Hundredths of a token for a byte, by `before | now << 8`, measured on the built-in model's tokens of random texts of each class, and of mixed ones. */
+function weightsOfPairs(): Uint8Array {
   const of = (before: number, now: number): number => {
     const isLetter = before === LOWER || before === UPPER;
     if (now === LOWER) return isLetter ? 65 : 100;
     // a space belongs to the word that follows; runs of them are few tokens
     if (now === SPACE) return before === SPACE ? 25 : before === BREAK ? 70 : 6;
     if (now === BREAK) return before === BREAK || before === SPACE ? 65 : 100;
-    return always[now] ?? 0;
+    // no tokenizer makes more than one of a byte
+    return 100;
   };
-  return Uint16Array.from({ length: 10 * 16 }, (_, index) => of(Math.floor(index / 16), index % 16));
+  const classes = Array.from({ length: 256 }, (_, byte) => classOf(byte));
+  return Uint8Array.from({ length: 256 * 256 }, (_, pair) => of(classes[pair & 255] ?? MARK, classes[pair >> 8] ?? MARK));
 }

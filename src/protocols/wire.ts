@@ -2,6 +2,7 @@
 import type { ChatRequest, ChatResponse } from '../core/chat.ts';
 import type { GatewayError } from '../core/error.ts';
 import type { Batch, ChatEvent } from '../core/event.ts';
+import type { JsonText } from '../core/json-pieces.ts';
 
 /** What is known of the model that is called; what is not known is absent. */
 export interface ModelFacts {
@@ -33,7 +34,7 @@ export interface WireTarget<Quirks = unknown> {
 export interface HttpCall {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: JsonText;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Requests by way of the proxies that the environment names. Where it names none, undici is not even loaded. */
 import type { Dispatcher } from 'undici';
+import { wholeText } from '../core/json-pieces.ts';
 import { NEXT_ADDRESS_MS } from './http1/client.ts';
 import type { Receiver, Transfer, TransferRequest, Transport } from './http1/transfer.ts';
 
@@ -62,10 +63,18 @@ export function throughProxies(options: ProxyOptions): Transport {
     try {
       const agent = await agentOf(request.connectMs);
       if (receiver.isOver) return;
-      const { url, method, headers, body = null, headersMs, idleMs } = request;
+      const { url, method, headers, body, headersMs, idleMs } = request;
       const { origin, pathname, search } = url;
       agent.dispatch(
-        { origin, path: pathname + search, method, headers, body, headersTimeout: headersMs, bodyTimeout: idleMs },
+        {
+          origin,
+          path: pathname + search,
+          method,
+          headers,
+          body: body === undefined ? null : wholeText(body),
+          headersTimeout: headersMs,
+          bodyTimeout: idleMs,
+        },
         handlerOf(receiver),
       );
     } catch (cause) {

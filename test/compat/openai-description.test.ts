@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { wholeText } from '../../src/core/json-pieces.ts';
 import { GatewayError } from '../../src/core/error.ts';
 import { openaiChatWire } from '../../src/protocols/openai-chat/call.ts';
 import { parseChatRequest } from '../../src/protocols/openai-chat/accept.ts';
@@ -35,7 +36,7 @@ function sent(body: unknown, quirks: OpenAIChatQuirks = {}): string {
     quirks,
     facts: {},
   };
-  return openaiChatWire.prepare(request, target, { id: 'chatcmpl-1', created: 1 }).call.body;
+  return wholeText(openaiChatWire.prepare(request, target, { id: 'chatcmpl-1', created: 1 }).call.body);
 }
 
 /** The description with the one path that matters here, and an answer that needs no making. */

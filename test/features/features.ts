@@ -2,6 +2,7 @@
  * What becomes of each feature of the contract with each provider of the catalog, found out by writing the request:
  * nothing here is claimed that the wires do not do.
  */
+import { wholeText } from '../../src/core/json-pieces.ts';
 import { GatewayError } from '../../src/core/error.ts';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import { parseChatRequest } from '../../src/protocols/openai-chat/accept.ts';
@@ -175,7 +176,7 @@ export function outcomeOf(subject: Subject, feature: Feature): Outcome {
   if (feature.path !== undefined && ignored.some((path) => path === feature.path || path.startsWith(`${feature.path}.`))) return 'reported';
   if (prepared.reshape.length > written(subject, HI).reshape.length) return 'ours';
   if (feature.hint && call.body === written(subject, plainOf(feature)).call.body) return 'hint';
-  const sent = JSON.parse(call.body);
+  const sent = JSON.parse(wholeText(call.body));
   const asked = Object.entries(feature.body);
   return asked.every(([key, value]) => JSON.stringify(sent[key]) === JSON.stringify(value)) ? 'native' : 'translated';
 }

@@ -1,6 +1,7 @@
 /** Every recorded answer of the Messages API, and what a client gets of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { wholeText } from '../../src/core/json-pieces.ts';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import { anthropicMessagesWire } from '../../src/protocols/anthropic-messages/call.ts';
 import { createAwsEventStreamReader } from '../../src/protocols/framing/aws-eventstream.ts';
@@ -264,7 +265,7 @@ function replayed(judged: Judged): readonly Block[] {
   const results = (choice.message.tool_calls ?? []).map(({ id }) => ({ role: 'tool', tool_call_id: id, content: 'done' }));
   const next = results.length > 0 ? results : [{ role: 'user', content: 'And now?' }];
   const request = accept({ messages: [{ role: 'user', content: 'Hi' }, choice.message, ...next] });
-  const { messages } = JSON.parse(prepare(request).call.body) as { messages: { role: string; content: readonly Block[] }[] };
+  const { messages } = JSON.parse(wholeText(prepare(request).call.body)) as { messages: { role: string; content: readonly Block[] }[] };
   return messages.find(({ role }) => role === 'assistant')?.content ?? [];
 }
 

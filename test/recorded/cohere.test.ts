@@ -1,6 +1,7 @@
 /** Cohere's v2 chat API, on recorded answers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { wholeText } from '../../src/core/json-pieces.ts';
 import { cohereChatWire } from '../../src/protocols/cohere-chat/call.ts';
 import { accept } from '../support/openai-chat.ts';
 import {
@@ -145,6 +146,6 @@ test('cohere: thinking and plans of a recording go back with the next turn as th
     const [choice] = judged(name).response.choices;
     const request = { ...accept(), messages: [{ role: 'assistant' as const, blocks: choice!.blocks }] };
     const { call } = cohereChatWire.prepare(request, target, head);
-    assert.deepEqual((JSON.parse(call.body) as { messages: unknown[] }).messages, [expected]);
+    assert.deepEqual((JSON.parse(wholeText(call.body)) as { messages: unknown[] }).messages, [expected]);
   }
 });

@@ -1,5 +1,6 @@
 /** What tests of the chat completions wire share: a target, what is sent to it, and answers fed to it. */
 import assert from 'node:assert/strict';
+import { wholeText } from '../../src/core/json-pieces.ts';
 import type { Block, ChatRequest, ChatResponse } from '../../src/core/chat.ts';
 import { GatewayError } from '../../src/core/error.ts';
 import { createFolder } from '../../src/core/event.ts';
@@ -25,7 +26,7 @@ export function sent(
   quirks: OpenAIChatQuirks = {},
 ): { body: Record<string, unknown>; ignored: readonly string[]; steps: number } {
   const { call, ignored, reshape } = prepare(accept(more), quirks);
-  return { body: JSON.parse(call.body), ignored, steps: reshape.length };
+  return { body: JSON.parse(wholeText(call.body)), ignored, steps: reshape.length };
 }
 
 export interface Feeding {

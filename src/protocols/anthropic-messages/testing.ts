@@ -1,4 +1,5 @@
 /** What the tests of this wire share: requests as clients write them, and what becomes of them. */
+import { wholeText } from '../../core/json-pieces.ts';
 import type { ChatRequest } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import type { ChatEvent } from '../../core/event.ts';
@@ -47,7 +48,7 @@ export interface Sent extends Prepared {
 /** A client's request, sent. */
 export function send(more: Readonly<Record<string, unknown>> = {}, asked: Asked = {}): Sent {
   const prepared = anthropicMessagesWire.prepare(requestOf(more), targetOf(asked), head);
-  const body = JSON.parse(prepared.call.body) as SentBody;
+  const body = JSON.parse(wholeText(prepared.call.body)) as SentBody;
   return { ...prepared, body };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { wholeText } from '../../core/json-pieces.ts';
 import { GatewayError } from '../../core/error.ts';
 import { accept, called, weather } from '../../../test/support/openai-chat.ts';
 import type { ModelFacts, Prepared } from '../wire.ts';
@@ -27,7 +28,7 @@ interface Sent extends Json {
   readonly additionalModelRequestFields?: Json;
 }
 
-const sent = (more: Json, options?: With): Sent => JSON.parse(prepared(more, options).call.body) as Sent;
+const sent = (more: Json, options?: With): Sent => JSON.parse(wholeText(prepared(more, options).call.body)) as Sent;
 /** What the first declared tool says of itself. */
 const firstTool = (body: Sent): Json => (body.toolConfig?.tools[0]?.toolSpec ?? {}) as Json;
 const ignored = (more: Json, options?: With): readonly string[] => prepared(more, options).ignored;
@@ -390,7 +391,7 @@ test('bedrock: a conversation with calls has tools declared even when none may b
   assert.equal(firstTool(unnamed).name, 'get_weather');
 
   const other = prepared({ messages });
-  assert.equal(firstTool(JSON.parse(other.call.body) as Sent).name, 'unavailable');
+  assert.equal(firstTool(JSON.parse(wholeText(other.call.body)) as Sent).name, 'unavailable');
   const content = [{ text: 'It rains.' }, { toolUse: { toolUseId: 't', name: 'get_weather', input: {} } }];
   const [choice] = other.response({ output: { message: { content } }, stopReason: 'tool_use' }).response.choices;
   assert.deepEqual(choice, { blocks: [{ type: 'text', text: 'It rains.' }], reason: 'stop' });
@@ -597,7 +598,7 @@ test('bedrock: state goes back to its maker only, word for word', () => {
     const target = { provider: 'bedrock', upstreamModel: 'm', model: 'x', baseUrl: '', quirks: {}, facts: {} };
     const { call, ignored: left } = bedrockConverseWire.prepare({ ...request, messages }, target, { id: 'x', created: 1 });
     assert.deepEqual(left, []);
-    return (JSON.parse(call.body) as Sent).messages[1]?.content;
+    return (JSON.parse(wholeText(call.body)) as Sent).messages[1]?.content;
   };
   assert.deepEqual(write('bedrock', data), [data, { text: 'b' }]);
   assert.deepEqual(write('bedrock', search), [search, { text: 'b' }]);

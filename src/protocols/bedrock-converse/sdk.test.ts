@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime';
 import type { ConverseStreamCommandInput, ConverseStreamOutput } from '@aws-sdk/client-bedrock-runtime';
 import { EventStreamCodec } from '@smithy/eventstream-codec';
+import { wholeText } from '../../core/json-pieces.ts';
 import { createFolder } from '../../core/event.ts';
 import { accept, called, weather } from '../../../test/support/openai-chat.ts';
 import { createAwsEventStreamReader } from '../framing/aws-eventstream.ts';
@@ -173,7 +174,7 @@ const requests: readonly (readonly [name: string, more: Readonly<Record<string, 
 for (const [name, more, quirks] of requests) {
   test(`bedrock: the SDK writes the same request: ${name}`, async () => {
     const { call } = prepared({ ...more, stream: true }, quirks);
-    const ours: unknown = JSON.parse(call.body);
+    const ours: unknown = JSON.parse(wholeText(call.body));
     const theirs = await throughSdk(ours);
     assert.deepEqual(ours, theirs.body);
     assert.equal(new URL(call.url).pathname, theirs.path);
@@ -201,7 +202,7 @@ test('bedrock: the SDK writes the same for signed and encrypted thoughts that co
   };
   const target = { provider: 'bedrock', upstreamModel: MODEL, model: 'bedrock/x', baseUrl: base, quirks: {}, facts: {} };
   const { call } = bedrockConverseWire.prepare(withThoughts, target, { id: 'x', created: 1 });
-  const ours: unknown = JSON.parse(call.body);
+  const ours: unknown = JSON.parse(wholeText(call.body));
   assert.deepEqual(ours, (await throughSdk(ours)).body);
   assert.deepEqual((ours as { messages: unknown[] }).messages[1], {
     role: 'assistant',

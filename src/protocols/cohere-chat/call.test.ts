@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { wholeText } from '../../core/json-pieces.ts';
 import { GatewayError } from '../../core/error.ts';
 import type { Message } from '../../core/chat.ts';
 import { cohereChatWire } from './call.ts';
@@ -113,7 +114,7 @@ test('cohere: its own thinking and plans go back to it, those of others do not',
   });
   const written = (message: Message): unknown => {
     const { call } = cohereChatWire.prepare({ ...asked(), messages: [message] }, target(), HEAD);
-    return (JSON.parse(call.body) as { messages: unknown[] }).messages[0];
+    return (JSON.parse(wholeText(call.body)) as { messages: unknown[] }).messages[0];
   };
   const calls = [{ id: 'c', type: 'function', function: { name: 'sh', arguments: '{"input":"ls \\"x\\""}' } }];
   const thinking = { type: 'thinking', thinking: 'hm' };
@@ -153,7 +154,7 @@ test('cohere: sampling within its ranges, with what was moved reported', () => {
 test('cohere: more stop strings than it takes are stopped by us', () => {
   const request = { ...asked(), stop: ['1', '2', '3', '4', '5', '6'] };
   const prepared = cohereChatWire.prepare(request, target(), HEAD);
-  assert.deepEqual((JSON.parse(prepared.call.body) as { stop_sequences: unknown }).stop_sequences, ['1', '2', '3', '4', '5']);
+  assert.deepEqual((JSON.parse(wholeText(prepared.call.body)) as { stop_sequences: unknown }).stop_sequences, ['1', '2', '3', '4', '5']);
   const answer = { message: { content: [{ type: 'text', text: 'ab6c' }] }, finish_reason: 'COMPLETE' };
   assert.deepEqual(whole(answer, prepared).choices[0]?.blocks, [{ type: 'text', text: 'ab' }]);
 });

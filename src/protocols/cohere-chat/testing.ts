@@ -1,4 +1,5 @@
 /** What the tests of this wire share. */
+import { wholeText } from '../../core/json-pieces.ts';
 import type { ChatRequest, ChatResponse } from '../../core/chat.ts';
 import { createFolder } from '../../core/event.ts';
 import type { ChatEvent } from '../../core/event.ts';
@@ -25,7 +26,7 @@ export interface Sent {
 
 export function sent(more: Readonly<Record<string, unknown>> = {}, to = target()): Sent {
   const prepared = cohereChatWire.prepare(asked(more), to, HEAD);
-  return { body: JSON.parse(prepared.call.body) as Record<string, unknown>, ignored: prepared.ignored, prepared };
+  return { body: JSON.parse(wholeText(prepared.call.body)) as Record<string, unknown>, ignored: prepared.ignored, prepared };
 }
 
 /** Events of a stream of these frames, each a JSON value or the text that stands for one. */

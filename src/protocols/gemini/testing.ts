@@ -1,5 +1,6 @@
 /** What the tests of this wire share: a target, requests as a client writes them, and what goes out and comes back. */
 import assert from 'node:assert/strict';
+import { wholeText } from '../../core/json-pieces.ts';
 import type { ChatResponse } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import { createFolder } from '../../core/event.ts';
@@ -59,7 +60,7 @@ export function prepare(body: Body, target: Target = gemini()): Prepared {
   return geminiWire.prepare(request, target, { id: 'chatcmpl-Abc123', created: 1_760_000_000 });
 }
 
-export const sent = (body: Body, target?: Target): Sent => JSON.parse(prepare(body, target).call.body) as Sent;
+export const sent = (body: Body, target?: Target): Sent => JSON.parse(wholeText(prepare(body, target).call.body)) as Sent;
 
 /** Only the messages matter. */
 export const contents = (messages: readonly unknown[], target?: Target): readonly Content[] => sent({ messages }, target).contents;

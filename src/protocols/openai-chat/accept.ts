@@ -18,14 +18,20 @@ const PLAIN_TEXT: ResponseFormat = Object.freeze({ type: 'text' });
 /** Paths of ignored fields that are named one by one; the rest is one last `...`. */
 const EXTRAS_NAMED = 50;
 
+export interface AcceptOptions {
+  readonly strict: boolean;
+  /** The body's large fields as they were written, by name. */
+  readonly written?: ReadonlyMap<string, Uint8Array> | undefined;
+}
+
 /**
  * The request that `body`, parsed JSON, makes. Throws a `GatewayError` of status 400 with the place and the code that
  * the contract's error table gives. `strict` refuses fields without a name in the schema; otherwise they are in `extras`.
- * The body is kept as `raw` and never changed.
+ * The body is kept as `raw` and never changed; with `written` it is the request's source as well.
  */
-export function parseChatRequest(body: unknown, options: { readonly strict: boolean }): ChatRequest {
+export function parseChatRequest(body: unknown, { strict, written }: AcceptOptions): ChatRequest {
   const extras: string[] = [];
-  const input = checked(body, options.strict, extras);
+  const input = checked(body, strict, extras);
   checkCombinations(input);
   const messages = foldMessages(input.messages, extras);
   const { tools, toolChoice, legacyFunctions } = foldTools(input);
@@ -50,6 +56,7 @@ export function parseChatRequest(body: unknown, options: { readonly strict: bool
   };
   const maxTokens = input.max_completion_tokens ?? input.max_tokens;
   if (maxTokens != null) request.maxTokens = maxTokens;
+  if (written) request.source = { value: input, written };
   if (input.logprobs) request.logprobs = { top: input.top_logprobs ?? 0 };
   if (input.reasoning_effort != null) request.reasoningEffort = input.reasoning_effort;
   if (input.verbosity != null) request.verbosity = input.verbosity;

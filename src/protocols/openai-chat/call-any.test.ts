@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { wholeText } from '../../core/json-pieces.ts';
 import { chatRequests, reachingRequests } from '../../../test/support/generated-requests.ts';
 import { wideRequests } from '../../../test/support/wide-requests.ts';
 import type { Block, ChatRequest } from '../../core/chat.ts';
@@ -15,7 +16,7 @@ const head = { id: 'chatcmpl-1', created: 1 };
 
 function again(request: ChatRequest, quirks: OpenAIChatQuirks): ChatRequest {
   const target = { provider: 'p', upstreamModel: 'theirs', model: request.model, baseUrl: 'https://api.example/v1', quirks, facts: {} };
-  return parseChatRequest(JSON.parse(openaiChatWire.prepare(request, target, head).call.body), { strict: false });
+  return parseChatRequest(JSON.parse(wholeText(openaiChatWire.prepare(request, target, head).call.body)), { strict: false });
 }
 
 /** What a request says, but for what is the sender's: the model's name, whether usage is wanted, whose state it is. */

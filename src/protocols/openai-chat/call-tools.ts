@@ -132,7 +132,11 @@ interface Choosing {
 function writeChoice({ body, tools, choice, request, quirks, ignored }: Choosing): void {
   const path = request.legacyFunctions ? 'function_call' : 'tool_choice';
   const kept = keptNames(choice, quirks);
-  body['tools'] = tools.filter(({ name }) => !kept || kept.includes(name)).map(({ written }) => written);
+  const written = tools.filter(({ name }) => !kept || kept.includes(name)).map((tool) => tool.written);
+  const asked = list(request.raw['tools']);
+  const isSame = written.length === asked.length && written.every((one, index) => one === asked[index]);
+  // the client's own, where nothing has to change: what is known of it, as how it was written, is known of it then
+  body['tools'] = isSame ? asked : written;
   const spelled = spellChoice(choice, { request, quirks });
   if (spelled === undefined) ignored.push(path);
   else if (spelled !== 'auto' || request.raw['tool_choice'] != null) body['tool_choice'] = spelled;

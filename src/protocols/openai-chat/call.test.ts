@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { wholeText } from '../../core/json-pieces.ts';
 import { sent, HEAD, prepare, targetOf } from '../../../test/support/chat-wire.ts';
 import { accept } from '../../../test/support/openai-chat.ts';
 import { openaiChatWire } from './call.ts';
@@ -54,7 +55,7 @@ test('openai-chat: padding of the stream is switched off unless the client wants
 
 test('openai-chat: n is the number that is asked for now, not the one in the body', () => {
   const one = { ...accept({ n: 3 }), n: 1 };
-  assert.equal('n' in JSON.parse(prepare(one).call.body), false);
+  assert.equal('n' in JSON.parse(wholeText(prepare(one).call.body)), false);
   assert.equal(sent({ n: 3 }).body['n'], 3);
 });
 
@@ -146,7 +147,7 @@ test('openai-chat: a model that is known not to reason is not asked to', () => {
     openaiChatWire.prepare(accept({ reasoning_effort: effort }), targetOf({}, { facts: { reasoning: false } }), HEAD);
   assert.deepEqual(request('low').ignored, ['reasoning_effort']);
   assert.deepEqual(request('none').ignored, []);
-  assert.equal('reasoning_effort' in JSON.parse(request('low').call.body), false);
+  assert.equal('reasoning_effort' in JSON.parse(wholeText(request('low').call.body)), false);
 });
 
 test("openai-chat: several choices and image URLs are the row's to deny", () => {

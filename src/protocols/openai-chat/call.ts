@@ -1,5 +1,6 @@
 /** Chat completions as we call them: OpenAI's API, and the many that follow it with differences (`quirks.ts`). */
 import type { ChatRequest } from '../../core/chat.ts';
+import { jsonFrom } from '../../core/json-pieces.ts';
 import { thinkTags } from '../reshape/think-tags.ts';
 import { addressOf } from '../url.ts';
 import type { Prepared, Wire, WireTarget } from '../wire.ts';
@@ -27,7 +28,7 @@ export const openaiChatWire: Wire<OpenAIChatQuirks> = {
       call: {
         url: urlOf(target),
         headers: request.stream ? FOR_STREAM : FOR_WHOLE,
-        body: JSON.stringify(body),
+        body: jsonFrom(body, request.source),
       },
       framing: 'sse',
       ignored,

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import type OpenAI from 'openai';
+import { wholeText } from '../../core/json-pieces.ts';
 import type { ChatRequest } from '../../core/chat.ts';
 import { GatewayError } from '../../core/error.ts';
 import type { ModelFacts } from '../wire.ts';
@@ -24,7 +25,7 @@ function prepare(request: ChatRequest, { quirks = {}, facts = {} }: Around = {})
 
 type Body = Record<string, unknown>;
 
-const written = (more: Body, around?: Around): Body => JSON.parse(prepare(accept(more), around).call.body) as Body;
+const written = (more: Body, around?: Around): Body => JSON.parse(wholeText(prepare(accept(more), around).call.body)) as Body;
 const inputOf = (messages: readonly unknown[], around?: Around) => written({ messages }, around).input as Body[];
 const ignoredOf = (more: Body, around?: Around) => prepare(accept(more), around).ignored;
 
@@ -339,7 +340,7 @@ test('responses: custom tools keep their grammar, and are functions for hosts wi
   const turn = { role: 'assistant', tool_calls: [{ id: 'c', type: 'custom', custom: { name: 'sql', input: 'S' } }] };
   const request = accept({ tools: [grammar], tool_choice: { type: 'custom', custom: { name: 'sql' } }, messages: [turn, answer('c')] });
   const prepared = prepare(request, around);
-  const body = JSON.parse(prepared.call.body) as { tools: Body[]; tool_choice: Body; input: Body[] };
+  const body = JSON.parse(wholeText(prepared.call.body)) as { tools: Body[]; tool_choice: Body; input: Body[] };
   assert.equal(body.tools[0]?.type, 'function');
   assert.deepEqual(body.tool_choice, { type: 'function', name: 'sql' });
   assert.deepEqual(
@@ -673,7 +674,7 @@ test('responses: all that can be asked holds to the published schema', validate 
 /** Undefined where the request is refused, which needs a reason of ours. */
 function sent(body: Body): string | undefined {
   try {
-    return prepare(accept(body)).call.body;
+    return wholeText(prepare(accept(body)).call.body);
   } catch (error) {
     assert.ok(error instanceof GatewayError && error.status === 400, String(error));
     return undefined;

@@ -1,6 +1,7 @@
 /** Runs of tools that a host announces as calls, and the sources that they find (Perplexity). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { wholeText } from '../../core/json-pieces.ts';
 import { createFolder } from '../../core/event.ts';
 import type { ChatResponse } from '../../core/chat.ts';
 import { accept } from '../../../test/support/openai-chat.ts';
@@ -17,7 +18,7 @@ function prepare(more: Fields = {}, quirks: OpenAIResponsesQuirks = {}) {
 
 function sent(more: Fields, quirks: OpenAIResponsesQuirks) {
   const { call, ignored } = prepare(more, quirks);
-  return { body: fields(JSON.parse(call.body)), ignored };
+  return { body: fields(JSON.parse(wholeText(call.body))), ignored };
 }
 
 const usage = {

@@ -1,5 +1,6 @@
 /** Requests to AWS: an API key of Bedrock, or Signature Version 4. */
 import { createHash, createHmac } from 'node:crypto';
+import { wholeText } from '../../core/json-pieces.ts';
 import type { Authorizer, OutgoingCall } from '../provider.ts';
 import { keyProblem, notSetUp, notToBeHad, sharing, until } from './problem.ts';
 
@@ -56,7 +57,7 @@ function requestOf(call: OutgoingCall, url: URL) {
     path: url.pathname,
     query,
     headers: { ...call.headers, host: url.host },
-    body: call.method === 'POST' ? call.body : '',
+    body: call.method === 'POST' ? wholeText(call.body) : '',
   };
 }
 

@@ -74,10 +74,11 @@ export class Connection implements Transfer, Awaited {
     this.#await(request.headersMs);
     receiver.started(this);
     const socket = this.#socket;
-    if (text.rest === '') return void socket.write(text.text, text.encoding);
+    if (text.rest.length === 0) return void socket.write(text.text, text.encoding);
+    // all of it goes out at once, and the client's own bytes without a copy
     socket.cork();
     socket.write(text.text, text.encoding);
-    socket.write(text.rest, 'utf8');
+    for (const piece of text.rest) socket.write(piece, 'utf8');
     socket.uncork();
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { wholeText } from '../../core/json-pieces.ts';
 import { test } from 'node:test';
 import { requestText } from './request-text.ts';
 import type { TransferRequest } from './transfer.ts';
@@ -16,7 +17,7 @@ const request = (more: Partial<TransferRequest>): TransferRequest => ({
 /** As it goes out. */
 function bytes(of: TransferRequest): string {
   const { text, encoding, rest } = requestText(of);
-  return Buffer.concat([Buffer.from(text, encoding), Buffer.from(rest, 'utf8')]).toString('latin1');
+  return Buffer.concat([Buffer.from(text, encoding), Buffer.from(wholeText(rest))]).toString('latin1');
 }
 
 test('request text: the head, and the body by its length in bytes', () => {

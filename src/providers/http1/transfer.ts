@@ -1,11 +1,12 @@
 /** What a request over HTTP is to those who send it: what goes out, who is told of the answer, and how it is held back or ended. */
+import type { JsonText } from '../../core/json-pieces.ts';
 
 export interface TransferRequest {
   readonly url: URL;
   readonly method: 'GET' | 'POST';
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
+  readonly body?: JsonText | undefined;
   /** Milliseconds, 0 for no limit: for a connection, until the head of the answer, and between two pieces of its body. */
   readonly connectMs: number;
   readonly headersMs: number;

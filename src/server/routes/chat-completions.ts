@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { parseChatRequest } from '../../protocols/openai-chat/accept.ts';
-import { parseJson } from '../body.ts';
+import { parseBody } from '../body.ts';
 import { readCacheHeader } from '../cache-header.ts';
 import { principalOf } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
@@ -17,8 +17,8 @@ export interface Completions extends Route {
 export function chatCompletions(): Completions {
   const handle = async (exchange: Exchange, { body }: Pick<FastifyRequest, 'body'>): Promise<void> => {
     const { handler, server: settings } = exchange.service;
-    const json = parseJson(body instanceof Buffer ? body : undefined, settings.jsonDepth);
-    const request = parseChatRequest(json, { strict: settings.strict });
+    const { value, written } = parseBody(body instanceof Buffer ? body : undefined, settings.jsonDepth);
+    const request = parseChatRequest(value, { strict: settings.strict, written });
     const { facts } = exchange;
     facts.model = request.model;
     facts.stream = request.stream;

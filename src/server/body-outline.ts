@@ -1,0 +1,71 @@
+/** What can be seen of a JSON text without parsing it: how deep it is nested, and where the large fields of its object stand. */
+
+/** From this length on, in characters, a field is worth sending on as it stands. */
+const LARGE = 1024;
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPENING = 0x7b;
+const CLOSING = 0x7d;
+
+/** Where the value of a field stands in the text, white space around it included. */
+export interface Place {
+  readonly from: number;
+  readonly to: number;
+}
+
+const NONE: ReadonlyMap<string, Place> = new Map();
+
+/**
+ * The large fields of the object that the text is, by name; of a name that stands twice the last, as JSON.parse has it. Undefined where
+ * the text is nested more than `depth` deep. Of a text that is not JSON what it says means nothing.
+ *
+ * Before parsing, because JSON.parse spends 1.4 GB on 32 MiB of `[`. Jumping from quote to quote it costs a third of what the parsing does.
+ */
+export function outlineOf(text: string, depth: number): ReadonlyMap<string, Place> | undefined {
+  let places: Map<string, Place> | undefined;
+  const mayBeLarge = text.length >= LARGE;
+  let isPlain = true;
+  let level = 0;
+  let name = '';
+  /** Where the value of the present field begins; -1 before its colon. */
+  let from = -1;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      if (level === 1 && from < 0 && mayBeLarge) name = text.slice(at + 1, end);
+      at = end;
+      continue;
+    }
+    if (level === 1 && mayBeLarge) {
+      if (code === COLON) from = at + 1;
+      else if ((code === COMMA || code === CLOSING) && from >= 0) {
+        // it may be another spelling of a name that stands here already
+        if (name.includes('\\')) isPlain = false;
+        if (at - from >= LARGE) (places ??= new Map()).set(name, { from, to: at });
+        else places?.delete(name);
+        from = -1;
+      }
+    }
+    // the square brackets differ from the braces by this bit only
+    const bracket = code | 0x20;
+    if (bracket === OPENING && ++level > depth) return undefined;
+    if (bracket === CLOSING) level--;
+  }
+  return isPlain && places ? places : NONE;
+}
+
+/** Where the string that begins at `start` ends; the end of the text where it never does. */
+function endOfString(text: string, start: number): number {
+  let at = start;
+  for (;;) {
+    at = text.indexOf('"', at + 1);
+    if (at < 0) return text.length;
+    let before = at - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    if ((at - before) % 2 === 1) return at;
+  }
+}
