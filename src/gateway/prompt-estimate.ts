@@ -5,7 +5,7 @@
  * what it counts for English, 2 for code, 1.7 for JSON, 2 to 3 for texts of other scripts (large models count less of those: up to
  * a fifth of the estimate). What a provider's own tools will read, nobody can know before.
  */
-import type { AudioBlock, Block, ChatRequest, FileBlock } from '../core/chat.ts';
+import type { AudioBlock, Block, ChatRequest, FileBlock, Tool } from '../core/chat.ts';
 
 export interface PromptEstimate {
   /** All of them. */
@@ -50,7 +50,7 @@ export function estimatePromptTokens(request: ChatRequest): number {
 }
 
 export function estimatePrompt(request: ChatRequest): PromptEstimate {
-  const { messages, tools, responseFormat, raw } = request;
+  const { messages, tools, responseFormat, raw, source } = request;
   let text = FOR_REQUEST;
   let audioTokens = 0;
   let imageTokens = 0;
@@ -64,12 +64,8 @@ export function estimatePrompt(request: ChatRequest): PromptEstimate {
       longCache ||= 'cache' in block && isLong(block.cache?.ttl);
     }
   }
-  for (const tool of tools) {
-    text += FOR_TOOL + tokensOfText(tool.name) + tokensOfText(tool.description ?? '');
-    text += tool.kind === 'function' ? tokensOfJson(tool.parameters) : tokensOfText(tool.grammar?.definition ?? '');
-    longCache ||= tool.kind === 'function' && isLong(tool.cache?.ttl);
-  }
-  if (tools.length > 0) text += FOR_TOOLS;
+  if (tools.length > 0) text += tokensOfTools(tools, source?.written.has('tools') ? raw['tools'] : undefined);
+  longCache ||= tools.some((tool) => tool.kind === 'function' && isLong(tool.cache?.ttl));
   if (responseFormat.type === 'json_schema')
     text += FOR_TOOL + tokensOfText(responseFormat.description ?? '') + tokensOfJson(responseFormat.schema);
   const modalities = raw['modalities'];
@@ -82,6 +78,22 @@ export function withinWindow(estimate: PromptEstimate, contextWindow: number | u
   if (contextWindow === undefined || estimate.tokens <= contextWindow) return estimate;
   const audioTokens = Math.min(estimate.audioTokens, contextWindow);
   return { ...estimate, tokens: contextWindow, audioTokens, imageTokens: Math.min(estimate.imageTokens, contextWindow - audioTokens) };
+}
+
+/** Those of tools that clients send again and again, by what was parsed of them, which may be the same each time. */
+const ofTools = new WeakMap<object, number>();
+
+function tokensOfTools(tools: readonly Tool[], written: unknown): number {
+  const key = typeof written === 'object' && written !== null ? written : undefined;
+  const known = key && ofTools.get(key);
+  if (known !== undefined) return known;
+  let text = FOR_TOOLS;
+  for (const tool of tools) {
+    text += FOR_TOOL + tokensOfText(tool.name) + tokensOfText(tool.description ?? '');
+    text += tool.kind === 'function' ? tokensOfJson(tool.parameters) : tokensOfText(tool.grammar?.definition ?? '');
+  }
+  if (key) ofTools.set(key, text);
+  return text;
 }
 
 function tokensOfBlock(block: Exclude<Block, { type: 'image' | 'audio' }>): number {

@@ -5,6 +5,9 @@ import type { Readable } from 'node:stream';
 import { GatewayError } from '../core/error.ts';
 import { outlineOf } from './body-outline.ts';
 import type { Place } from './body-outline.ts';
+import type { Known, KnownTools } from './known-tools.ts';
+
+const TOOLS = 'tools';
 
 /** Refuses bodies that say they are something else than JSON in UTF-8. A body that says nothing is taken for JSON. */
 export function checkMedia(headers: IncomingHttpHeaders): GatewayError | undefined {
@@ -68,29 +71,64 @@ export function parseJson(body: Buffer | undefined, depth: number): unknown {
   return parseBody(body, depth).value;
 }
 
+/** Who sends it, whose tools may be known already. */
+export interface Sender {
+  /** The id of the principal. */
+  readonly id: string;
+  readonly tools: KnownTools;
+}
+
 /** The same, with what need not be written again to be sent on. */
-export function parseBody(body: Buffer | undefined, depth: number): ParsedBody {
+export function parseBody(body: Buffer | undefined, depth: number, sender?: Sender): ParsedBody {
   if (!body || body.length === 0) throw invalid('The request body is empty: a JSON object is expected.');
   if (!isUtf8(body)) throw invalid('The request body is not valid UTF-8.');
-  const start = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
-  const text = body.toString('utf8', start);
-  const places = outlineOf(text, depth);
+  const bytes = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body;
+  const text = bytes.toString('utf8');
+  const byteAt = placesInBytes(text, bytes);
+  const asked = sender && { owner: sender.id, depth };
+  let known: Known | undefined;
+  let knownAt = -1;
+  const endOf = (name: string, from: number): number | undefined => {
+    if (name !== TOOLS || !asked) return undefined;
+    known = sender.tools.find(bytes, byteAt(from), asked);
+    knownAt = from;
+    return known && from + known.characters;
+  };
+  const places = outlineOf(text, depth, endOf);
   if (!places) throw invalid(`The request body is nested more than ${depth} levels deep.`);
-  let value: unknown;
+  if (places.size === 0) return { value: parse(text), written: undefined };
+  const written = new Map<string, Uint8Array>();
+  for (const [name, { from, to }] of places) written.set(name, bytes.subarray(byteAt(from), byteAt(to)));
+  const place = places.get(TOOLS);
+  if (!asked || !place) return { value: parse(text), written };
+  // of two fields of that name the last counts
+  if (known && place.from === knownAt) {
+    return { value: Object.assign(parse(text, place), { [TOOLS]: known.value }), written };
+  }
+  const value = parse(text) as Readonly<Record<string, unknown>>;
+  sender.tools.keep(text.slice(place.from, place.to), value[TOOLS], asked);
+  return { value, written };
+}
+
+/** With a 0 instead of what stands in one place. */
+function parse(text: string, except?: Place): object {
+  if (except) {
+    try {
+      return JSON.parse(`${text.slice(0, except.from)}0${text.slice(except.to)}`) as object;
+    } catch {
+      // what is wrong, and where, is told of the whole
+    }
+  }
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text) as object;
   } catch (cause) {
     throw invalid(`The request body is not valid JSON: ${reasonOf(cause)}.`, cause);
   }
-  return { value, written: places.size === 0 ? undefined : writtenAt(places, text, body.subarray(start)) };
 }
 
-function writtenAt(places: ReadonlyMap<string, Place>, text: string, bytes: Buffer): ReadonlyMap<string, Uint8Array> {
-  // as many bytes as characters: each is where the other is
-  const byteAt = text.length === bytes.length ? (at: number): number => at : (at: number): number => Buffer.byteLength(text.slice(0, at));
-  const written = new Map<string, Uint8Array>();
-  for (const [name, { from, to }] of places) written.set(name, bytes.subarray(byteAt(from), byteAt(to)));
-  return written;
+/** Which byte a character is: the same, where all of them are one byte each. */
+function placesInBytes(text: string, { length }: Buffer): (at: number) => number {
+  return text.length === length ? (at) => at : (at) => Buffer.byteLength(text.slice(0, at));
 }
 
 function invalid(message: string, cause?: unknown): GatewayError {

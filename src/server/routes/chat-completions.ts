@@ -4,6 +4,7 @@ import { parseBody } from '../body.ts';
 import { readCacheHeader } from '../cache-header.ts';
 import { principalOf } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
+import { createKnownTools } from '../known-tools.ts';
 import { sendStream, sendWhole } from '../reply.ts';
 import { api } from './route.ts';
 import type { Route } from './route.ts';
@@ -15,9 +16,14 @@ export interface Completions extends Route {
 
 /** `POST /v1/chat/completions`. */
 export function chatCompletions(): Completions {
+  const known = createKnownTools();
   const handle = async (exchange: Exchange, { body }: Pick<FastifyRequest, 'body'>): Promise<void> => {
     const { handler, server: settings } = exchange.service;
-    const { value, written } = parseBody(body instanceof Buffer ? body : undefined, settings.jsonDepth);
+    const principal = principalOf(exchange);
+    const { value, written } = parseBody(body instanceof Buffer ? body : undefined, settings.jsonDepth, {
+      id: principal.id,
+      tools: known,
+    });
     const request = parseChatRequest(value, { strict: settings.strict, written });
     const { facts } = exchange;
     facts.model = request.model;
@@ -25,7 +31,6 @@ export function chatCompletions(): Completions {
     const user = request.safetyIdentifier ?? request.user;
     if (user !== undefined) facts.user = user;
     const { trace } = facts;
-    const principal = principalOf(exchange);
     const cache = readCacheHeader(exchange.request.headers);
     const call = { id: exchange.id, request, principal, signal: exchange.signal(), strict: settings.strict, trace, ...cache };
     const send = request.stream ? sendStream : sendWhole;
