@@ -30,6 +30,15 @@ test('body outline: of a name that stands twice the last counts, in whatever spe
   assert.deepEqual(written(`{"\\u0061":1,"a":"${LONG}"}`), {});
 });
 
+test('body outline: of many large fields a few are told, and never one that is not the last of its name', () => {
+  const many = Array.from({ length: 20 }, (_, index) => `"f${index}":"${LONG}"`);
+  assert.equal(Object.keys(written(`{${many.join(',')}}`)).length, 8);
+  const again = [...many, `"f0":"y${LONG}"`, '"f1":1'];
+  const told = written(`{${again.join(',')}}`);
+  assert.equal(told['f0'], `"y${LONG}"`);
+  assert.equal(told['f1'], undefined);
+});
+
 test('body outline: what is sent on says what was parsed, whatever the body', () => {
   const random = seeded(35);
   const pieces = ['a', '"', '\\', 'ä', '😀', '{', '}', '[', ']', ':', ',', '\n', '\u2028', '\\u0061'];

@@ -89,7 +89,8 @@ export function parseBody(body: Buffer | undefined, depth: number, sender?: Send
   let known: Known | undefined;
   let knownAt = -1;
   const endOf = (name: string, from: number): number | undefined => {
-    if (name !== TOOLS || !asked) return undefined;
+    // once: where it begins in bytes is counted from the start
+    if (name !== TOOLS || !asked || knownAt >= 0) return undefined;
     known = sender.tools.find(bytes, byteAt(from), asked);
     knownAt = from;
     return known && from + known.characters;

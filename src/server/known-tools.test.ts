@@ -130,7 +130,8 @@ test('known tools: nobody who writes a request changes them', () => {
         quirks: some,
         facts: {},
       };
-      assert.ok((wire as Wire).prepare(accepted, target as never, { id: 'chatcmpl-1', created: 1 }).call.body, name);
+      const { prepare } = wire as Wire;
+      assert.ok(prepare(accepted, target, { id: 'chatcmpl-1', created: 1 }).call.body, name);
     }
   }
 });
