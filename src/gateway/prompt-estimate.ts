@@ -50,7 +50,7 @@ export function estimatePromptTokens(request: ChatRequest): number {
 }
 
 export function estimatePrompt(request: ChatRequest): PromptEstimate {
-  const { messages, tools, responseFormat, raw, source } = request;
+  const { messages, tools, responseFormat, raw } = request;
   let text = FOR_REQUEST;
   let audioTokens = 0;
   let imageTokens = 0;
@@ -64,7 +64,7 @@ export function estimatePrompt(request: ChatRequest): PromptEstimate {
       longCache ||= 'cache' in block && isLong(block.cache?.ttl);
     }
   }
-  if (tools.length > 0) text += tokensOfTools(tools, source?.written.has('tools') ? raw['tools'] : undefined);
+  if (tools.length > 0) text += tokensOfTools(tools, keyOfTools(request));
   longCache ||= tools.some((tool) => tool.kind === 'function' && isLong(tool.cache?.ttl));
   if (responseFormat.type === 'json_schema')
     text += FOR_TOOL + tokensOfText(responseFormat.description ?? '') + tokensOfJson(responseFormat.schema);
@@ -83,8 +83,13 @@ export function withinWindow(estimate: PromptEstimate, contextWindow: number | u
 /** Those of tools that clients send again and again, by what was parsed of them, which may be the same each time. */
 const ofTools = new WeakMap<object, number>();
 
-function tokensOfTools(tools: readonly Tool[], written: unknown): number {
-  const key = typeof written === 'object' && written !== null ? written : undefined;
+/** Of large ones alone, and not where the tools were made of something else: an empty list stands beside any `functions`. */
+function keyOfTools({ legacyFunctions, source, raw }: ChatRequest): object | undefined {
+  const { tools } = raw;
+  return !legacyFunctions && source?.written.has('tools') && typeof tools === 'object' && tools !== null ? tools : undefined;
+}
+
+function tokensOfTools(tools: readonly Tool[], key: object | undefined): number {
   const known = key && ofTools.get(key);
   if (known !== undefined) return known;
   let text = FOR_TOOLS;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pick, seeded } from '../../test/support/random.ts';
+import { estimatePromptTokens } from '../gateway/prompt-estimate.ts';
 import { parseChatRequest } from '../protocols/openai-chat/accept.ts';
 import { wires } from '../protocols/index.ts';
 import type { Wire } from '../protocols/wire.ts';
@@ -106,6 +107,19 @@ test('known tools: whatever was sent before, a body means what it means alone, o
     if (typeof alone === 'object') valid++;
   }
   assert.ok(valid > 5000 && valid < 19_000, String(valid));
+});
+
+test('known tools: the estimate of a prompt is that of the request itself', () => {
+  const known = createKnownTools();
+  const estimate = (text: string): number => {
+    const { value, written } = parsed(text, known);
+    return estimatePromptTokens(parseChatRequest(value, { strict: false, written }));
+  };
+  const alone = (text: string): number => estimatePromptTokens(parseChatRequest(JSON.parse(text), { strict: false }));
+  const functions = (words: string): string =>
+    `{"model":"m","messages":${MESSAGES},"tools":[${' '.repeat(1100)}],"functions":[{"name":"f","description":"${words}"}]}`;
+  for (const text of [request(), request(), request(OTHERS), functions('x'), functions('x '.repeat(5000)), functions('x'), request()])
+    assert.equal(estimate(text), alone(text), text.slice(-60));
 });
 
 test('known tools: nobody who writes a request changes them', () => {
