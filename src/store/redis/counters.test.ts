@@ -307,6 +307,33 @@ test('counters in Redis: one that starts anew and empty is filled from the recor
   await store.close();
 });
 
+test('counters in Redis: taken without it and settled as it falls silent again, a hold is charged once', { skip }, async () => {
+  await using own = await startRedis();
+  const prefix = fresh();
+  const store = open({ url: own.url, prefix, timeoutMs: 150, whenDown: { allow: 1 } });
+  const counter = budget(1000n);
+  await store.states([counter]);
+  own.pause();
+  // the first finds out that it is away
+  for (const [holdId, amount] of [
+    ['first', 10],
+    ['second', 20],
+  ] as const)
+    assert.equal((await store.take(holdId, [take(counter, amount)])).ok, true);
+  await store.settle('first', [take(counter, 10)]);
+  own.resume();
+  await eventually('it is back', async () => (await remaining(store, counter)) === 990n);
+  own.pause();
+  const told = Promise.withResolvers<void>();
+  await store.settle('second', [take(counter, 20)], told.resolve);
+  own.resume();
+  await told.promise;
+  await store.close();
+  const other = open({ url: own.url, prefix });
+  assert.equal(await remaining(other, counter), 970n);
+  await other.close();
+});
+
 test('counters in Redis: without a Redis from the start, as when it is away', { skip }, async () => {
   await using own = await startRedis();
   await own.stop();

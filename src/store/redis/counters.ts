@@ -263,7 +263,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
       throw cause;
     }
   };
-  /** Taken here, and perhaps by a Redis that did not say so. */
+  /** Taken or settled here, and perhaps by a Redis that did not say so. */
   const doubted = new Set<string>();
   const cancel = (holdId: string, takes: readonly Take[]): void => {
     const actual = takes.map(({ counter }) => ({ counter, amount: 0n }));
@@ -323,6 +323,8 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
       } catch (cause) {
         if (!(cause instanceof RedisAway)) throw cause;
         wentAway(cause);
+        // it may have been settled there: told again by its own name it is not charged twice
+        doubted.add(holdId);
         await settleLater(holdId, used, told);
       }
     },
