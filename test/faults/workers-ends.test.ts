@@ -36,22 +36,39 @@ describe('workers: ends', { skip: workersMissing, concurrency: 2 }, () => {
     const server = await ledger.serve();
     const { secret, id } = await ledger.key({ budgets: [{ period: 'total', nanos: BUDGET }], limits: { concurrent: 12 } });
     const before = workersOf(server);
-    const streams = Array.from({ length: 12 }, (_, at) =>
-      chat({ url: server.url, secret, token: `begins-${at}`, more: { ...STREAM, user: `begins-${at}` } }),
-    );
-    await ledger.upstream.until(() => ledger.upstream.visits.length === 12);
+    const streams: Promise<Heard>[] = [];
+    let cuts = 0;
+    // one after the other, so that neither worker can take them all
+    for (let at = 0; at < 12; at++) {
+      const stream = chat({ url: server.url, secret, token: `begins-${at}`, more: { ...STREAM, user: `begins-${at}` } });
+      streams.push(stream);
+      void stream.then(({ broke }) => (cuts += broke === undefined ? 0 : 1));
+      await ledger.upstream.until(() => ledger.upstream.visits.length === at + 1);
+    }
     const [victim = 0] = before;
     process.kill(victim, 'SIGKILL');
     const { pid } = await server.logged(({ msg }) => msg === 'worker started');
     const now = workersOf(server);
     assert.ok(now.includes(Number(pid)) && !now.includes(victim) && now.length === 2);
 
-    // what the dead one held is free again, what the other one holds is not
+    const cutUpstream = () => ledger.upstream.visits.filter(({ endedAt }) => endedAt !== undefined).length;
     await eventually(
-      () => Promise.all(Array.from({ length: 6 }, (_, at) => chat({ url: server.url, secret, token: `free-${at}` }))),
-      (answers) => answers.every(({ status }) => status === 200),
+      () => Promise.resolve(cuts),
+      (count) => count > 0 && count === cutUpstream(),
     );
+    // what the dead one held is free again, what the other one holds is not
+    const accepted = (token: string) =>
+      eventually(
+        () => chat({ url: server.url, secret, token }),
+        ({ status }) => status === 200,
+        30_000,
+      );
+    const begun = ledger.upstream.visits.length;
+    const again = Array.from({ length: cuts }, (_, at) => accepted(`silent-${at}`));
+    await ledger.upstream.until(() => ledger.upstream.visits.length === begun + again.length);
+    assert.equal((await chat({ url: server.url, secret, token: 'one-more' })).status, 429);
     ledger.upstream.release();
+    await Promise.all(again);
     const heard = await Promise.all(streams);
     const cut = heard.filter(({ broke }) => broke !== undefined);
     assert.ok(cut.length > 0 && cut.length < 12, `${cut.length} were cut`);
