@@ -89,11 +89,17 @@ test('cache: skip leaves what is there alone, refresh puts a new answer there', 
 });
 
 test('cache: identical requests at the same time share one call', async () => {
-  const bodies = [{ seed: 6, ...streamed }, { seed: 6 }, { seed: 6, stream: true }, { seed: 6, ...streamed }];
-  const got = await Promise.all(bodies.map((body) => get({ body })));
-  assert.deepEqual(got.map(({ cache }) => cache).toSorted(), ['miss', 'shared', 'shared', 'shared']);
-  assert.equal(new Set(got.map(({ id }) => id)).size, 1);
-  assert.equal(new Set(got.map(({ text }) => text)).size, 1);
+  // whoever comes when the answer is there already has it from the cache: then they did not come at the same time
+  for (let seed = 60; ; seed++) {
+    const bodies = [{ seed, ...streamed }, { seed }, { seed, stream: true }, { seed, ...streamed }];
+    const got = await Promise.all(bodies.map((body) => get({ body: { max_tokens: 48, ...body } })));
+    assert.equal(new Set(got.map(({ id }) => id)).size, 1);
+    assert.equal(new Set(got.map(({ text }) => text)).size, 1);
+    const ways = got.map(({ cache }) => cache).toSorted();
+    if (ways.includes('hit') && seed < 70) continue;
+    assert.deepEqual(ways, ['miss', 'shared', 'shared', 'shared']);
+    return;
+  }
 });
 
 test('cache: errors are told again and again', async () => {

@@ -27,7 +27,8 @@ async function sums({ store, get }: CountedServer, { secret, id }: { readonly se
 }
 
 test('limits: of 200 requests at once as many are served as the budget has money for, and not a nano-dollar over', async () => {
-  await using counted = await startCounted();
+  // those for whom there may be money when others have ended wait for that, as long as it takes
+  await using counted = await startCounted({ env: { PARLANCE_ROUTING_MAX_WAIT: '10m' } });
   const key = await counted.key({ budgets: total(49n * ACTUAL + worst()) });
   const answers = await Promise.all(
     Array.from({ length: 200 }, async (_, at) => {
@@ -75,7 +76,7 @@ test('limits: the openai package comes back after a limit at once, and gives up 
   });
   const busy = await counted.key({ limits: { concurrent: 1 } });
   const client = ({ secret }: { readonly secret: string }) =>
-    new OpenAI({ baseURL: `${counted.server.url}/v1`, apiKey: secret, maxRetries: 2 });
+    new OpenAI({ baseURL: `${counted.server.url}/v1`, apiKey: secret, maxRetries: 10 });
   const ask = (key: { readonly secret: string }, token: string) =>
     client(key).chat.completions.create({
       model: 'p/priced',
@@ -91,6 +92,7 @@ test('limits: the openai package comes back after a limit at once, and gives up 
 
   const poor = await counted.key({ budgets: total(1n) });
   await assert.rejects(ask(poor, 'poor'), (error) => error instanceof OpenAI.RateLimitError && error.code === 'insufficient_quota');
+  await counted.server.logged(({ error }) => error === 'insufficient_quota');
   const refusals = counted.server.log.filter(({ error }) => error === 'insufficient_quota');
   assert.equal(refusals.length, 1, 'it was not tried again');
 });

@@ -9,7 +9,7 @@ type Json = any; // oxlint-disable-line typescript/no-explicit-any
 const counted = await startCounted();
 after(() => counted[Symbol.asyncDispose]());
 const { secret: root } = await counted.key({ role: 'admin' });
-const one = await counted.key({ limits: { requestsPerMinute: 100 }, budgets: [{ period: 'month', nanos: 1_000_000_000n }] });
+const one = await counted.key({ limits: { requestsPerDay: 100 }, budgets: [{ period: 'month', nanos: 1_000_000_000n }] });
 const two = await counted.key();
 for (const key of [one, one, two])
   assert.equal((await counted.chat(key.secret, { user: key === one ? '=HYPERLINK("x")' : 'ada' })).status, 200);
@@ -102,7 +102,7 @@ test('usage: a key sees of itself what it may use, and what is left', async () =
   assert.equal(me.key.id, one.id);
   assert.deepEqual(me.models.toSorted(), ['p/other', 'p/priced', 'q/unpriced']);
   const [limit] = me.key.limits;
-  assert.deepEqual([limit.of, limit.per, limit.limit, limit.remaining], ['requests', 'minute', 100, 98]);
+  assert.deepEqual([limit.of, limit.per, limit.limit, limit.remaining], ['requests', 'day', 100, 98]);
   const [budget] = me.key.budgets;
   assert.deepEqual(
     [budget.period, budget.usd, budget.spent_usd, budget.remaining_usd, budget.held_usd],

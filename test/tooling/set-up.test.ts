@@ -20,15 +20,16 @@ const lock = {
   },
 };
 
-/** Stands in for npm: notes each call, then installs by writing what npm would, or fails as it does without a network. */
+/** Stands in for npm: notes each call, then installs by writing what npm would, or fails as it does without a network. `FAKE_UNTIL`: as soon as that file is there. */
 const fakeNpm = `
-  const { appendFileSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
+  const { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
   appendFileSync('calls', process.argv.slice(2).join(' ') + '\\n');
   if (process.env.FAKE_OFFLINE) {
     console.error('npm error code ENOTFOUND');
     process.exit(1);
   }
-  setTimeout(() => {
+  const install = () => {
+    if (process.env.FAKE_UNTIL && !existsSync(process.env.FAKE_UNTIL)) return void setTimeout(install, 20);
     const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
     const installed = {};
     for (const [path, entry] of Object.entries(packages)) {
@@ -38,7 +39,8 @@ const fakeNpm = `
       writeFileSync(path + '/package.json', '{}');
     }
     writeFileSync('node_modules/.package-lock.json', JSON.stringify({ packages: installed }));
-  }, Number(process.env.FAKE_DELAY ?? 0));
+  };
+  install();
 `;
 
 const mainProgram = `
@@ -140,13 +142,25 @@ describe('set-up', () => {
   });
 
   test('set-up: two starts at once make one install, and both run', async () => {
-    const both = await Promise.all([run(['one'], { FAKE_DELAY: '700' }), run(['two'], { FAKE_DELAY: '700' })]);
+    const env = { FAKE_UNTIL: join(folder, 'go') };
+    const starts = [start(['one'], env), start(['two'], env)];
+    const both = starts.map(outcome);
+    // npm is not done before one of them has said that it waits for the other
+    await new Promise<void>((resolve) => {
+      for (const { stderr } of starts) {
+        let said = '';
+        stderr?.on('data', (bytes: Buffer) => {
+          said += bytes.toString();
+          if (/waiting for it/.test(said)) resolve();
+        });
+      }
+    });
+    write('go', '');
     assert.deepEqual(
-      both.map(({ stdout }) => stdout),
+      (await Promise.all(both)).map(({ stdout }) => stdout),
       ['ran one\n', 'ran two\n'],
     );
     assert.equal(calls().length, 1);
-    assert.ok(both.some(({ stderr }) => /waiting for it/.test(stderr)));
   });
 
   test('set-up: the lock of a process that is gone does not block', async () => {
