@@ -9,7 +9,7 @@ import { redisCounters } from '../../src/store/redis/counters.ts';
 
 const [url = '', prefix = '', leaseMs = ''] = process.argv.slice(2);
 const log = { info: () => undefined, warn: (fields: object, message: string) => console.error(message, fields) };
-const store = redisCounters({ url, prefix, log, whenDown: 'refuse', leaseMs: Number(leaseMs), timeoutMs: 5000 });
+const store = redisCounters({ url, prefix, log, whenDown: 'refuse', leaseMs: Number(leaseMs), timeoutMs: 20_000 });
 store.seed(async () => 0n);
 const taken = new Set<string>();
 

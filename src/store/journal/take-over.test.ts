@@ -11,6 +11,7 @@ import { budget, places, START, take } from '../../gateway/counters-testing.ts';
 import type { CounterStore } from '../../gateway/store-ports.ts';
 import { redisCounters } from '../redis/counters.ts';
 import type { RedisCounterOptions } from '../redis/counters.ts';
+import { PATIENT_MS, SILENT_MS } from '../redis/testing.ts';
 import { recordOfText } from './lines.ts';
 import { recordLike } from './testing.ts';
 import { createUsageWriter } from './usage-writer.ts';
@@ -57,7 +58,7 @@ function worldOf(options: Partial<RedisCounterOptions> = {}) {
       prefix,
       log: quiet,
       whenDown: 'refuse',
-      timeoutMs: 2000,
+      timeoutMs: PATIENT_MS,
       leaseMs: LEASE_MS,
       // nothing here depends on how long settlements are remembered
       rememberMs: 1,
@@ -179,7 +180,7 @@ test('take-over: a budget that was read from the records before is charged what 
 
 test('take-over: nothing is recorded as long as it cannot be charged', { skip }, async () => {
   await using own = await startRedis();
-  await using world = worldOf({ url: own.url, timeoutMs: 150 });
+  await using world = worldOf({ url: own.url, timeoutMs: SILENT_MS });
   await killed(world, 'spent');
   own.pause();
   const heir = await world.takeOver('a');
@@ -196,7 +197,7 @@ for (const taken of ['before', 'during']) {
     const name = `taken ${taken} Redis was away, settled meanwhile, killed ${told ? 'after' : 'before'} Redis was told`;
     test(`take-over: ${name}: charged and recorded, once`, { skip }, async () => {
       await using own = await startRedis();
-      await using world = worldOf({ url: own.url, timeoutMs: 150, whenDown: { allow: 1 } });
+      await using world = worldOf({ url: own.url, timeoutMs: SILENT_MS, whenDown: { allow: 1 } });
       const process = world.start('a');
       const other = world.start('other');
       assert.deepEqual(await stateOf(process), { spent: 0n, held: 0n });

@@ -5,11 +5,9 @@ import type { CacheStore, SharedCache } from '../../gateway/ports.ts';
 import { redisIsMissing, startRedis } from '../../../test/support/redis.ts';
 import type { TestRedis } from '../../../test/support/redis.ts';
 import { redisCache } from './cache.ts';
-import { eventually } from './testing.ts';
+import { eventually, PATIENT_MS, SILENT_MS } from './testing.ts';
 
 const skip = redisIsMissing;
-/** Long enough for a machine with other work; what is to be fast is told by what is asked, not by a clock. */
-const PATIENT_MS = 5000;
 const ROOM = 1024 ** 2;
 let redis: TestRedis;
 let admin: ReturnType<typeof createClient>;
@@ -157,7 +155,7 @@ test('cache in Redis: a Redis that is full keeps nothing more, which is said onc
 
 test('cache in Redis: one that hangs is a miss after a moment, then at once, until it answers', { skip }, async () => {
   await using hanging = await startRedis();
-  const { of, log, close } = process({ prefix: fresh(), url: hanging.url, timeoutMs: 200 });
+  const { of, log, close } = process({ prefix: fresh(), url: hanging.url, timeoutMs: SILENT_MS });
   const cache = of();
   // the first connection may take longer than a request waits
   await eventually('it is connected', () => keeps(cache, 'a'));

@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { createClient } from 'redis';
 import { budget, counterSuite, places, rate, START, take, waitedFor } from '../../gateway/counters-testing.ts';
 import type { WaitedFor } from '../../gateway/counters-testing.ts';
+import type { GatewayError } from '../../core/error.ts';
 import type { Counter, CounterStore } from '../../gateway/store-ports.ts';
 import { redisIsMissing, startRedis } from '../../../test/support/redis.ts';
 import { seeded } from '../../../test/support/random.ts';
 import type { TestRedis } from '../../../test/support/redis.ts';
 import { redisCounters } from './counters.ts';
 import type { RedisCounterOptions } from './counters.ts';
-import { eventually } from './testing.ts';
+import { eventually, PATIENT_MS, SILENT_MS } from './testing.ts';
 
 const skip = redisIsMissing;
 const quiet = { info: () => undefined, warn: () => undefined };
@@ -32,7 +33,9 @@ after(async () => {
 });
 
 function open(options: Partial<RedisCounterOptions> = {}): WaitedFor {
-  const store = waitedFor(redisCounters({ url: redis.url, prefix: fresh(), log: quiet, whenDown: 'refuse', timeoutMs: 2000, ...options }));
+  const store = waitedFor(
+    redisCounters({ url: redis.url, prefix: fresh(), log: quiet, whenDown: 'refuse', timeoutMs: PATIENT_MS, ...options }),
+  );
   opened.push(store);
   return store;
 }
@@ -75,7 +78,7 @@ function startProcess(prefix: string, leaseMs: number) {
 
 test('counters in Redis: three processes, 200 at once for a budget, a rate and places of 50: exactly 50', { skip }, async () => {
   const prefix = fresh();
-  const all = [1, 2, 3].map(() => startProcess(prefix, 15_000));
+  const all = [1, 2, 3].map(() => startProcess(prefix, 60_000));
   const passed = await Promise.all(all.map((one, index) => one.ask(`take 0 ${index === 0 ? 66 : 67} 50`)));
   assert.equal(
     passed.reduce((sum, one) => sum + one),
@@ -99,15 +102,15 @@ test('counters in Redis: three processes, 200 at once for a budget, a rate and p
 
 test('counters in Redis: what a killed process held comes back when its lease ends, and not before', { skip }, async () => {
   const prefix = fresh();
-  const leaseMs = 1500;
-  const store = open({ prefix, leaseMs });
+  const leaseMs = 20_000;
+  let ahead = 0;
+  const store = open({ prefix, leaseMs, now: () => Date.now() + ahead });
   const doomed = startProcess(prefix, leaseMs);
   assert.equal(await doomed.ask('take 0 30 30'), 30);
   await doomed.kill();
-  const killedAt = performance.now();
   assert.equal((await store.take('too early', [take(total(30n))])).ok, false);
-  await eventually('the holds come back', async () => (await remaining(store, total(30n))) === 30n);
-  assert.ok(performance.now() - killedAt <= leaseMs + 5000, 'when the lease ended');
+  ahead = leaseMs + 1;
+  assert.equal(await remaining(store, total(30n)), 30n, 'when the lease ended');
   assert.equal(await remaining(store, places(30, 'shared')), 30n);
   // rates keep what was let through
   assert.equal(await remaining(store, rate(30, 60_000, 'shared')), 0n);
@@ -153,16 +156,26 @@ test('counters in Redis: on a cluster all keys are of one slot', { skip }, async
   admin.destroy();
 });
 
-test('counters in Redis: a living process keeps what it holds for longer than its lease', { skip }, async () => {
+test('counters in Redis: a living process keeps what it holds for longer than its lease', { skip }, async (t) => {
   const prefix = fresh();
-  const holder = open({ prefix, leaseMs: 300 });
-  const other = open({ prefix, leaseMs: 300 });
+  const leaseMs = 300;
+  const clock = { now: START };
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const holder = open({ prefix, leaseMs, now: () => clock.now });
+  const other = open({ prefix, leaseMs, now: () => clock.now });
   await holder.take('long', [take(places(1))]);
-  const until = performance.now() + 1000;
-  await eventually('a second passes', async () => {
+  await other.states([places(1)]);
+  const admin = createClient({ url: redis.url, RESP: 2 });
+  await admin.connect();
+  const leases = (): Promise<{ readonly score: number }[]> => admin.zRangeWithScores(`{${prefix}counters}:lease`, 0, -1);
+  for (let third = 0; third < 10; third += 1) {
+    clock.now += leaseMs / 3;
+    t.mock.timers.tick(leaseMs / 3);
+    // nobody asks for anything meanwhile: they say by themselves that they live
+    await eventually('both have', async () => (await leases()).filter(({ score }) => score === clock.now + leaseMs).length === 2);
     assert.equal(await remaining(other, places(1)), 0n);
-    return performance.now() > until;
-  });
+  }
+  admin.destroy();
   await holder.close();
   // one that ends in order gives back at once
   assert.equal(await remaining(other, places(1)), 1n);
@@ -208,14 +221,16 @@ test('counters in Redis: several processes read the records once', { skip }, asy
   await Promise.all(all.map((store) => store.close()));
 });
 
-test('counters in Redis: away, and to be refused: says so quickly, and works again by itself', { skip }, async () => {
+test('counters in Redis: away, and to be refused: says so at once when it is known, and works again by itself', { skip }, async () => {
   await using own = await startRedis();
-  const store = open({ url: own.url, timeoutMs: 150 });
+  const store = open({ url: own.url, timeoutMs: SILENT_MS });
   await store.take('before', [take(budget(100n), 30)]);
   own.pause();
-  const began = performance.now();
   await assert.rejects(store.take('during', [take(budget(100n), 1)]), { kind: 'overloaded', retryAfterMs: 1000 });
-  assert.ok(performance.now() - began < 1000);
+  // before anything could come from outside
+  const waited = new Promise<string>((resolve) => setImmediate(resolve, 'waited'));
+  const again = store.take('again', [take(budget(100n), 1)]).then(String, ({ kind }: GatewayError) => kind);
+  assert.equal(await Promise.race([again, waited]), 'overloaded');
   await assert.rejects(store.states([budget(100n)]), { kind: 'overloaded' });
   await store.settle('before', [take(budget(100n), 20)]);
   own.resume();
@@ -228,7 +243,7 @@ test('counters in Redis: away, and to be refused: says so quickly, and works aga
 test('counters in Redis: away, and an allowance: each process serves its part, charged when Redis is back', { skip }, async () => {
   await using own = await startRedis();
   const prefix = fresh();
-  const options = { url: own.url, prefix, timeoutMs: 150, leaseMs: 600, whenDown: { allow: 0.5 } };
+  const options = { url: own.url, prefix, timeoutMs: SILENT_MS, leaseMs: 60_000, whenDown: { allow: 0.5 } };
   const other = open(options);
   const counters = [budget(100n), rate(40), places(8)] as const;
   await other.states(counters);
@@ -272,7 +287,7 @@ test('counters in Redis: away, and an allowance: each process serves its part, c
 
 test('counters in Redis: an allowance of a budget is never more than what was left of it', { skip }, async () => {
   await using own = await startRedis();
-  const store = open({ url: own.url, timeoutMs: 150, whenDown: { allow: 1 } });
+  const store = open({ url: own.url, timeoutMs: SILENT_MS, whenDown: { allow: 1 } });
   await store.take('most', [take(budget(100n), 95)]);
   await store.settle('most', [take(budget(100n), 95)]);
   await store.states([budget(100n)]);
@@ -285,7 +300,7 @@ test('counters in Redis: an allowance of a budget is never more than what was le
 
 test('counters in Redis: one that starts anew and empty is filled from the records, and nothing is charged twice', { skip }, async () => {
   await using own = await startRedis();
-  const store = open({ url: own.url, timeoutMs: 150, whenDown: { allow: 1 } });
+  const store = open({ url: own.url, timeoutMs: SILENT_MS, whenDown: { allow: 1 } });
   let recorded = 0n;
   store.seed(async () => recorded);
   const use = async (holdId: string, amount: number): Promise<void> => {
@@ -310,7 +325,7 @@ test('counters in Redis: one that starts anew and empty is filled from the recor
 test('counters in Redis: taken without it and settled as it falls silent again, a hold is charged once', { skip }, async () => {
   await using own = await startRedis();
   const prefix = fresh();
-  const store = open({ url: own.url, prefix, timeoutMs: 150, whenDown: { allow: 1 } });
+  const store = open({ url: own.url, prefix, timeoutMs: SILENT_MS, whenDown: { allow: 1 } });
   const counter = budget(1000n);
   await store.states([counter]);
   own.pause();
@@ -372,6 +387,8 @@ for (const whenDown of ['refuse', { allow: 0.5 }] as const) {
       };
       const all = Array.from({ length: 20 }, (_, name) => work(name));
       for (let round = 0; round < 3; round += 1) {
+        const before = spent;
+        await eventually('something is settled', () => spent > before);
         await new Promise((resolve) => setTimeout(resolve, 100 + random() * 200));
         own.pause();
         await new Promise((resolve) => setTimeout(resolve, 30 + random() * 300));
@@ -387,7 +404,6 @@ for (const whenDown of ['refuse', { allow: 0.5 }] as const) {
       await Promise.all(stores.map((store) => store.close()));
       const after = open({ url: own.url, prefix });
       assert.equal(await remaining(after, counters[0]), 10n ** 9n - spent);
-      assert.ok(spent > 0n);
     },
   );
 }

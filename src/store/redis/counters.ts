@@ -289,7 +289,7 @@ export function redisCounters(options: RedisCounterOptions): CounterStore {
     await local?.settle(holdId, actual);
   };
 
-  let starting: Promise<void> | undefined = within(FIRST_CONNECTION_MS, scripts.connect())
+  let starting: Promise<void> | undefined = within(Math.max(FIRST_CONNECTION_MS, timeoutMs), scripts.connect())
     .then(() => beat(leaseMs))
     .catch(wentAway);
   void starting.finally(() => (starting = undefined));
