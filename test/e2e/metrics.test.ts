@@ -10,7 +10,7 @@ const scrape = async (url: string): Promise<Exposition> => readExposition(await 
 
 /** The metrics as soon as the condition holds for them. */
 async function until(server: LiveServer, condition: (read: Exposition) => boolean): Promise<Exposition> {
-  for (const deadline = performance.now() + 20_000; ;) {
+  for (const deadline = performance.now() + 120_000; ;) {
     const read = await scrape(`${server.url}/metrics`);
     if (condition(read)) return read;
     assert.ok(performance.now() < deadline, 'the metrics never showed it');
@@ -21,17 +21,29 @@ async function until(server: LiveServer, condition: (read: Exposition) => boolea
 const PROMPT = [{ role: 'user', content: 'Tell me a long story about a ship, a storm and a lighthouse by the sea.' }];
 const chat = (over: object = {}): object => ({ model: MODEL, max_tokens: 24, temperature: 0, messages: PROMPT, ...over });
 
-test('metrics: the engine’s figures move with the work, and come to rest', { timeout: 120_000 }, async () => {
+test('metrics: the engine’s figures move with the work, and come to rest', { timeout: 500_000 }, async () => {
   await using server = await startLiveServer({ PARLANCE_ENGINE_SEQUENCES: '4' });
   assert.equal((await scrape(`${server.url}/metrics`)).get('parlance_engine_loaded')?.samples.length, 0, 'no model is loaded yet');
 
   await (await server.post(chat())).text();
+  const alone = await scrape(`${server.url}/metrics`);
+  const generated = (read: Exposition, name: string): number => total(read, `parlance_engine_${name}_total`, { kind: 'generate' });
   const leave = new AbortController();
   const streams = await Promise.all(
-    [1, 2].map(() => server.post(chat({ stream: true, max_tokens: 900, stop: ['\u0000'] }), { signal: leave.signal })),
+    // they do not end by themselves
+    [1, 2].map(() =>
+      server.post(chat({ stream: true, max_tokens: 900, stop: ['\u0000'], logit_bias: { 0: -100, 2: -100 } }), { signal: leave.signal }),
+    ),
   );
   const model = { gen_ai_request_model: MODEL };
-  const busy = await until(server, (read) => total(read, 'parlance_engine_sequences_busy', model) === 2);
+  // and go until both have had their part in many a step
+  const busy = await until(
+    server,
+    (read) =>
+      total(read, 'parlance_engine_sequences_busy', model) === 2 &&
+      generated(read, 'tokens') > generated(read, 'steps') &&
+      generated(read, 'steps') > generated(alone, 'steps') + 40,
+  );
   assert.equal(total(busy, 'parlance_engine_loaded', model), 1);
   assert.equal(total(busy, 'parlance_engine_sequences', model), 4);
   assert.equal(total(busy, 'parlance_completions_running'), 2);
@@ -58,7 +70,7 @@ test('metrics: the engine’s figures move with the work, and come to rest', { t
   assert.ok(total(idle, 'gen_ai_client_operation_time_per_output_chunk_seconds_count', local) >= 20);
 });
 
-test('metrics: a port of their own serves them with the key; the API does not', { timeout: 60_000 }, async () => {
+test('metrics: a port of their own serves them with the key; the API does not', { timeout: 300_000 }, async () => {
   const server = await startLiveServer({ PARLANCE_METRICS_PORT: '0', PARLANCE_METRICS_KEY: 'mk-secret' });
   const { url, metricsUrl = '' } = server;
   try {
@@ -72,7 +84,7 @@ test('metrics: a port of their own serves them with the key; the API does not', 
   await assert.rejects(fetch(metricsUrl), 'nothing listens any more');
 });
 
-test('metrics: switched off there are none', { timeout: 60_000 }, async () => {
+test('metrics: switched off there are none', { timeout: 300_000 }, async () => {
   await using server = await startLiveServer({ PARLANCE_METRICS_ENABLED: 'false' });
   assert.equal((await fetch(`${server.url}/metrics`)).status, 404);
 });
