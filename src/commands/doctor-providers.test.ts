@@ -85,15 +85,15 @@ test('doctor: a provider that is not there, fails or has no list is warned of', 
   assert.match(last ?? '', /lists 0 models/);
 });
 
-test('doctor: a provider that does not answer holds nobody up', { timeout: 20_000 }, async (context) => {
+test('doctor: a provider that does not answer holds nobody up', { timeout: 120_000 }, async (context) => {
   const silent = await upstream(context, () => undefined);
   const quick = await upstream(context, listing('small'));
-  const findings = await check({ silent: own(silent.url), quick: own(quick.url) }, { patienceMs: 50 });
+  const findings = await check({ silent: own(silent.url), quick: own(quick.url) }, { patienceMs: 3000 });
   assert.deepEqual(
     findings.map(({ status }) => status),
     ['warn', 'ok'],
   );
-  assert.match(findings[0]?.message ?? '', /^127\.0\.0\.1:\d+: no answer within 0\.05 s$/);
+  assert.match(findings[0]?.message ?? '', /^127\.0\.0\.1:\d+: no answer within 3 s$/);
 });
 
 test('doctor: credentials that are missing are to mend, and say what to set', async () => {

@@ -80,7 +80,7 @@ test('models: --all shows the models of providers too, and who could not be aske
   assert.equal(provider.requests.length, 0);
 });
 
-test('models: --all does not wait for a provider that is silent', { timeout: 20_000 }, async (context) => {
+test('models: --all does not wait for a provider that is silent', { timeout: 120_000 }, async (context) => {
   const silent = await serving(() => undefined);
   context.after(() => silent.stop());
   const env = {

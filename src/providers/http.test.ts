@@ -264,6 +264,8 @@ async function readOne(answer: HttpAnswer): Promise<void> {
 }
 
 test('http: a reader who has all that is wanted leaves the connection to the next, though the body ends later', async (t) => {
+  // it is not too late for the end, however long this test is held up
+  t.mock.timers.enable({ apis: ['setTimeout'] });
   const open: ServerResponse[] = [];
   const upstream = await server(t, (_request, response) => {
     response.write('all');

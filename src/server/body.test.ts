@@ -33,7 +33,8 @@ test('body: a byte order mark is skipped, half a character is refused', () => {
 });
 
 test('body: a header of many parameters is judged in no time', () => {
-  const before = performance.now();
-  assert.ok(checkMedia({ 'content-type': `application/json${';a=b'.repeat(4000)};charset=latin1` }));
-  assert.ok(performance.now() - before < 200);
+  const before = process.cpuUsage();
+  assert.ok(checkMedia({ 'content-type': `application/json${';a=b'.repeat(400_000)};charset=latin1` }));
+  const { user, system } = process.cpuUsage(before);
+  assert.ok(user + system < 5_000_000, `${user + system} µs of processor time`);
 });

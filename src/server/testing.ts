@@ -37,6 +37,8 @@ export interface TestServer extends Server {
   readonly base: string;
   /** The log's lines, parsed, as soon as there are so many. */
   logged(count: number): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** From now on these settings, as after a change of the configuration. */
+  change(settings: Partial<ServerSettings>): void;
   post(body: unknown, headers?: Record<string, string>, path?: string): Promise<Response>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -60,7 +62,7 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
     news.emit('line');
   };
   const log = pino({ level: 'trace', base: null }, { write });
-  const service: Service = {
+  let service: Service = {
     server: { ...SETTINGS, requireKey: keys.length > 0, ...settings },
     keys: keys.map((key, index) => ({ name: `key-${index + 1}`, sha256: hashKey(key) })),
     handler,
@@ -92,6 +94,10 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
     async logged(count) {
       while (lines.length < count) await once(news, 'line');
       return lines;
+    },
+    change(more) {
+      service = { ...service, server: { ...service.server, ...more } };
+      server.tune(service.server);
     },
     post: (body, headers = {}, path = '/v1/chat/completions') =>
       fetch(base + path, {

@@ -334,7 +334,7 @@ test('usage writer: journals are for their owner only', () => {
 
 test(
   'usage writer: nothing that was added is lost when the process is killed, and a live one is not robbed',
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async () => {
     const program = `
     const { createUsageWriter } = await import(${JSON.stringify(new URL('./usage-writer.ts', import.meta.url).href)});
