@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createServer as createTlsServer } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
 import { running, selfSigned } from '../../src/providers/http-testing.ts';
-import { QUICK, providerAt, startRouted, wayOf } from '../support/faulty-route.ts';
+import { PATIENT, providerAt, startRouted, wayOf } from '../support/faulty-route.ts';
 import type { RouteSettings } from '../support/faulty-route.ts';
 import { startFaultyUpstream } from '../support/faulty-upstream.ts';
 import { freePort } from '../support/free-port.ts';
@@ -19,8 +19,10 @@ import { FAULTS } from '../support/upstream-faults.ts';
 import type { Expected, Fault } from '../support/upstream-faults.ts';
 
 const ATTEMPTS = 3;
-/** All attempts at their time-outs and the waits between them, and what a busy machine adds. */
-const DEADLINE_MS = 7000;
+/** For what stalls: short enough for a test, long enough for a busy machine to have sent a request by then. */
+const STALL_MS = 2000;
+/** All attempts at the time-outs of what stalls, the waits between them, and what a busy machine adds; long before any other time-out. */
+const DEADLINE_MS = 40_000;
 
 interface Case {
   readonly name: string;
@@ -61,14 +63,23 @@ const CASES = NAMED.flatMap(([name, provider, fault], at) =>
 );
 const BY_ID = new Map(CASES.map((one) => [one.id, one]));
 
-const routeOf = ({ id, provider, targets }: Case): RouteSettings => ({
-  // all cases share the healthy one: a moment in which the machine is busy must not send it to rest for all
-  targets: [`${provider}/${id}`, ...(targets === 'two' ? [{ model: 'good/m', timeouts: { firstOutput: '6s', idle: '6s' } }] : [])],
-  strategy: 'ordered',
-  attempts: ATTEMPTS,
-  maxWait: '200ms',
-  timeouts: QUICK,
-});
+/** Nothing else may be taken for late. What stalls midway has begun before, however long that took. */
+const timeoutsOf = ({ error, when }: Fault): Readonly<Record<string, string>> => {
+  if (error.code !== 'timeout') return {};
+  return when === 'within' ? { firstOutput: PATIENT.firstOutput, idle: `${STALL_MS}ms` } : { firstOutput: `${STALL_MS}ms` };
+};
+
+const routeOf = ({ id, provider, targets, fault, stream }: Case): RouteSettings => {
+  // what stalls midway has begun for the readers of streams alone
+  const timeouts = timeoutsOf(stream ? fault : { ...fault, when: fault.when === 'within' ? 'before' : fault.when });
+  return {
+    targets: [{ model: `${provider}/${id}`, timeouts }, ...(targets === 'two' ? ['good/m'] : [])],
+    strategy: 'ordered',
+    attempts: ATTEMPTS,
+    maxWait: '200ms',
+    timeouts: PATIENT,
+  };
+};
 
 const warnings: Error[] = [];
 const onWarning = (warning: Error): void => void warnings.push(warning);

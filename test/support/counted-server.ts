@@ -80,7 +80,7 @@ export async function startCounted({ plan = well, env = {} }: CountedOptions = {
       ),
     get: (secret, path) => fetch(server.url + path, { headers: { authorization: `Bearer ${secret}` } }),
     async records(count) {
-      for (const until = performance.now() + 10_000; ; await new Promise((resolve) => setTimeout(resolve, 20))) {
+      for (const until = performance.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, 20))) {
         const { items } = await store.usage.records({}, { limit: 1000 });
         if (items.length >= count || performance.now() > until) return items;
       }

@@ -159,7 +159,7 @@ export async function startFaultyUpstream(name: string, plan: (asked: Asked) => 
   const { port } = server.address() as AddressInfo;
 
   const count = () => ({ open: sockets.size, busy: [...sockets.values()].filter(Boolean).length });
-  const until = async (condition: () => boolean, withinMs = 10_000): Promise<void> => {
+  const until = async (condition: () => boolean, withinMs = 60_000): Promise<void> => {
     const signal = AbortSignal.timeout(withinMs);
     while (!condition()) {
       await once(news, 'news', { signal }).catch((cause: unknown) => {

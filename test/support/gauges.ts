@@ -13,7 +13,7 @@ export async function loadOf(url: string): Promise<Load> {
 }
 
 /** Waits until nothing runs, nothing waits, and no target is said to be in use; fails with what there is after a while. */
-export async function restful(url: string, withinMs = 5000): Promise<void> {
+export async function restful(url: string, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const { running, waiting, targets } = await loadOf(url);

@@ -201,7 +201,7 @@ export async function recordsOf(url: string, root: string, keyId: string): Promi
 export const costOf = (records: readonly RecordView[]): bigint => records.reduce((sum, { cost_usd }) => sum + nanosIn(cost_usd), 0n);
 
 /** Looks again until what was asked for holds; then gives it, else fails with the latest. */
-export async function eventually<T>(ask: () => Promise<T>, holds: (value: T) => boolean, withinMs = 10_000): Promise<T> {
+export async function eventually<T>(ask: () => Promise<T>, holds: (value: T) => boolean, withinMs = 60_000): Promise<T> {
   for (const until = performance.now() + withinMs; ; await after(25)) {
     const value = await ask();
     if (holds(value)) return value;

@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -14,6 +12,7 @@ import type { Applied } from '../../src/compose-root.ts';
 import { loadConfig } from '../../src/config.ts';
 import type { Config } from '../../src/config/settings.ts';
 import { startWorkers } from '../../src/workers/start.ts';
+import { freePort } from './free-port.ts';
 
 export const MODEL = 'smollm2-135m-instruct';
 
@@ -63,15 +62,6 @@ export const SMALL = {
   PARLANCE_SERVER_SHUTDOWN_TIMEOUT: '2s',
 };
 
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return String(port);
-}
-
 /** `TEST_WORKERS=2`: whatever starts a server starts one with so many workers, unless it says otherwise. */
 export function workersAsked(): Readonly<Record<string, string>> {
   const workers = process.env['TEST_WORKERS'];
@@ -93,7 +83,7 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
   const configOf = (settings: Readonly<Record<string, string>>): Config =>
     loadConfig({ file, env: { ...SMALL, ...workersAsked(), PARLANCE_MODELS_DIR: modelsDir ?? home, ...settings }, flags: {} });
   // workers of one process share what listens on port 0, whichever server they belong to
-  const port = workersAsked()['PARLANCE_WORKERS'] === undefined ? {} : { PARLANCE_PORT: await freePort() };
+  const port = workersAsked()['PARLANCE_WORKERS'] === undefined ? {} : { PARLANCE_PORT: String(await freePort()) };
   const config = configOf({ ...port, ...env });
   const log = pino({ level: config.log.level, base: null }, { write });
   // most tests have nothing to keep
@@ -128,7 +118,7 @@ export async function startLiveServer(env: Readonly<Record<string, string>> = {}
       }
     },
     engines,
-    async until(condition, withinMs = 20_000) {
+    async until(condition, withinMs = 60_000) {
       const deadline = performance.now() + withinMs;
       for (;;) {
         const now = await engines();

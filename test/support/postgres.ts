@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Client } from 'pg';
 import { freePort } from './free-port.ts';
 
-const START_WITHIN_MS = 30_000;
+const START_WITHIN_MS = 120_000;
 const PASSWORD = 'only-for-tests';
 
 export interface PostgresServer {
