@@ -24,7 +24,7 @@ const place = outside('oracle/openai-subset.json');
 const oracle = await loadOracle();
 const SKIP = place !== undefined && oracle ? {} : { skip: 'no ../shared/oracle on this machine' };
 const MOCK = fileURLToPath(new URL('../../node_modules/@stdy/cli/steady.js', import.meta.url));
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 500_000;
 
 function sent(body: unknown, quirks: OpenAIChatQuirks = {}): string {
   const request = parseChatRequest(body, { strict: false });
@@ -69,7 +69,7 @@ function exited(gone: Promise<unknown>): AbortSignal {
   return control.signal;
 }
 
-const STARTS_WITHIN_MS = 60_000;
+const STARTS_WITHIN_MS = 180_000;
 
 /** Starts the mock and waits until it can be asked. */
 async function startMock(file: string): Promise<{ url: string; stop: () => Promise<void> }> {

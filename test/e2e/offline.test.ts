@@ -15,7 +15,7 @@ if (!possible)
 
 test('offline: the built-in model answers, and the reference is served, with no network at all', { skip: !possible }, async () => {
   const session = fileURLToPath(new URL('../support/offline-session.ts', import.meta.url));
-  const { stdout } = await promisify(execFile)('unshare', [...ALONE, process.execPath, session], { timeout: 120_000 });
+  const { stdout } = await promisify(execFile)('unshare', [...ALONE, process.execPath, session], { timeout: 500_000 });
   const result = JSON.parse(stdout) as OfflineResult;
   assert.deepEqual(result.interfaces, ['lo']);
   assert.ok(result.models.includes(MODEL));

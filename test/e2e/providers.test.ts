@@ -311,7 +311,10 @@ for (const one of CASES) {
           assert.equal(failure.status, expected);
           assert.match(failure.message, /no luck with \[key\]/);
           assert.ok(!failure.message.includes(SECRET));
-          if (status === 429) assert.equal(failure.headers?.get('retry-after'), '7');
+          if (status !== 429) continue;
+          // the second one comes while the target rests: what is left of it is said
+          const wait = Number(failure.headers?.get('retry-after'));
+          assert.ok(stream ? wait >= 1 && wait <= 7 : wait === 7, String(wait));
         }
       }
     });
