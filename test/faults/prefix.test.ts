@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { providerAt, startRouted, wayOf } from '../support/faulty-route.ts';
+import type { RouteSettings } from '../support/faulty-route.ts';
 import { close, reset, send, stall, startFaultyUpstream } from '../support/faulty-upstream.ts';
 import type { FaultyUpstream, Plan, Step } from '../support/faulty-upstream.ts';
 import { byHand } from '../support/heard.ts';
@@ -25,6 +26,11 @@ interface Script {
 
 const RUNS = 200;
 const TARGETS = ['a', 'b', 'c'] as const;
+/** Models for runs in which somebody stalls: about one in eight. */
+const STALLED_RUNS = 80;
+/** Only who stalls is ever late: nobody else is taken for it where the machine is busy. */
+const LATE = { firstOutput: '800ms', idle: '800ms' };
+const PATIENT = { firstOutput: '60s', idle: '60s', whole: '5m' };
 
 const script = fc.record<Script>({
   cut: fc.integer({ min: 0, max: 1000 }).map((thousandths) => thousandths / 1000),
@@ -97,17 +103,23 @@ before(async () => {
   upstreams = await Promise.all(TARGETS.map((name) => startFaultyUpstream(name, planOf)));
   // models and a route of its own for each run: the health of one run's targets says nothing about the next
   const models = Array.from({ length: RUNS }, (_, run) => `m${run}`);
-  const timeouts = { firstOutput: '800ms', idle: '800ms', whole: '8s' };
+  const stalled = Array.from({ length: STALLED_RUNS }, (_, run) => `s${run}`);
+  const routesOf = (model: string, stalling: string): [string, RouteSettings][] =>
+    [1, 2, 3, 4].map((attempts) => [
+      `${model}-${stalling}-${attempts}`,
+      {
+        targets: TARGETS.map((name) => ({ model: `${name}/${model}`, timeouts: stalling.includes(name) ? LATE : {} })),
+        attempts,
+        maxWait: '20ms',
+        timeouts: PATIENT,
+      },
+    ]);
   server = await startRouted({
-    providers: Object.fromEntries(upstreams.map(({ name, url }) => [name, providerAt(url, models)])),
-    routes: Object.fromEntries(
-      models.flatMap((model) =>
-        [1, 2, 3, 4].map((attempts) => [
-          `${model}-${attempts}`,
-          { targets: TARGETS.map((name) => `${name}/${model}`), attempts, maxWait: '20ms', timeouts },
-        ]),
-      ),
-    ),
+    providers: Object.fromEntries(upstreams.map(({ name, url }) => [name, providerAt(url, [...models, ...stalled])])),
+    routes: Object.fromEntries([
+      ...models.flatMap((model) => routesOf(model, 'x')),
+      ...stalled.flatMap((model) => ['a', 'b', 'c', 'ab', 'ac', 'bc', 'abc'].flatMap((stalling) => routesOf(model, stalling))),
+    ]),
   });
 });
 
@@ -134,14 +146,17 @@ test('the bodies that are cut are those of the good answers', () => {
 describe('prefix', () => {
   test('what a client received is the beginning of one target’s answer and an error, or all of it and an end', async () => {
     let run = 0;
+    let stalledRun = 0;
     const seen = { ended: 0, cut: 0, refused: 0, moved: 0 };
     await fc.assert(
       fc.asyncProperty(scenario, async ({ scripts: theirs, stream, words, attempts }) => {
         scripts = theirs;
         // a run beyond the last is one of shrinking: its targets have rested by then, or their health is part of what fails
-        const at = run++ % RUNS;
         const token = `t${run}`;
-        const heard = await byHand({ url: server.url, model: `m${at}-${attempts}`, token, stream, words });
+        const stalling = TARGETS.filter((_, at) => theirs[at]?.how === 'stall').join('');
+        const model = stalling === '' ? `m${run % RUNS}-x` : `s${stalledRun++ % STALLED_RUNS}-${stalling}`;
+        run++;
+        const heard = await byHand({ url: server.url, model: `${model}-${attempts}`, token, stream, words });
         const whose = TARGETS.find((name) => textOf(name, token, words).startsWith(heard.text));
         assert.ok(whose !== undefined, `no target’s words: ${heard.text}`);
         assert.equal(heard.ended, heard.error === undefined, 'an end or an error, never both, never neither');

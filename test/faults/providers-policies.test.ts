@@ -173,7 +173,7 @@ test('draining: an answer whose reader has left is read to its end', async () =>
   await restful(server.url);
 });
 
-test('draining: it does not lift the limit for the whole request', { timeout: 10_000 }, async () => {
+test('draining: it does not lift the limit for the whole request', { timeout: 120_000 }, async () => {
   const heard = await ask('drained-late', 'late');
   assert.deepEqual([heard.ended, heard.error?.code], [false, 'timeout']);
   await up.quiet();
