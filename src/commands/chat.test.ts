@@ -136,7 +136,7 @@ test('chat: the keys of this environment are not sent to a server that is named'
   assert.equal('temperature' in (server.requests[0]?.body ?? {}), false, 'nor our temperature');
 });
 
-test('chat: where another program answers at the address, a server of its own is started', { timeout: 120_000 }, async (context) => {
+test('chat: where another program answers at the address, a server of its own is started', { timeout: 300_000 }, async (context) => {
   const other = await serve(context, { health: 'something else' });
   const env = {
     PARLANCE_PORT: String(other.port),
@@ -172,7 +172,7 @@ test('chat: a model that is not listed is taken where the server knows it', asyn
   assert.equal((await piped(['acme/deploy', '--url', without.url], 'hi')).code, 0);
 });
 
-test('chat: a deployment that its provider does not list answers on a server of our own', { timeout: 60_000 }, async (context) => {
+test('chat: a deployment that its provider does not list answers on a server of our own', { timeout: 300_000 }, async (context) => {
   const other = await serve(context, { health: 'something else' });
   const upstream = await serve(context);
   const env = {

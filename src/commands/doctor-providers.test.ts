@@ -85,7 +85,7 @@ test('doctor: a provider that is not there, fails or has no list is warned of', 
   assert.match(last ?? '', /lists 0 models/);
 });
 
-test('doctor: a provider that does not answer holds nobody up', { timeout: 120_000 }, async (context) => {
+test('doctor: a provider that does not answer holds nobody up', { timeout: 300_000 }, async (context) => {
   const silent = await upstream(context, () => undefined);
   const quick = await upstream(context, listing('small'));
   const findings = await check({ silent: own(silent.url), quick: own(quick.url) }, { patienceMs: 3000 });
@@ -150,7 +150,7 @@ test('doctor: without local models, providers are enough', async (context) => {
   assert.deepEqual([await failed({ acme: own(server.url) }), await failed({})], [false, true]);
 });
 
-test('doctor: the report has a line for each provider', { timeout: 120_000 }, async (context) => {
+test('doctor: the report has a line for each provider', { timeout: 300_000 }, async (context) => {
   const server = await upstream(context, listing('large', 'small'));
   const io = fakeIo({ env: { PARLANCE_PROVIDERS: JSON.stringify({ acme: own(server.url) }) } });
   await main(['doctor', '--port', '0'], io);

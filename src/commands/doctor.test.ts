@@ -23,7 +23,7 @@ async function folder(context: TestContext): Promise<string> {
   return dir;
 }
 
-test('doctor: on a sound machine nothing is to mend', { timeout: 120_000 }, async (context) => {
+test('doctor: on a sound machine nothing is to mend', { timeout: 300_000 }, async (context) => {
   const io = fakeIo();
   const code = await main(['doctor', '--json', '--port', '0', '--models-dir', await folder(context)], io);
   const { ok, findings } = JSON.parse(io.out()) as { ok: boolean; findings: Finding[] };
@@ -38,7 +38,7 @@ test('doctor: on a sound machine nothing is to mend', { timeout: 120_000 }, asyn
   );
 });
 
-test('doctor: what is to mend is told with what to do, and the exit code is 1', { timeout: 120_000 }, async (context) => {
+test('doctor: what is to mend is told with what to do, and the exit code is 1', { timeout: 300_000 }, async (context) => {
   const dir = await folder(context);
   const file = join(dir, 'parlance.yaml');
   await writeFile(file, 'server:\n  port: many\n  hots: x\n');
@@ -51,7 +51,7 @@ test('doctor: what is to mend is told with what to do, and the exit code is 1', 
   assert.match(io.out(), /^ok +built-in model/m, 'what does not need the configuration is still checked');
 });
 
-test('doctor: the native library loads in a process of its own', { timeout: 60_000 }, async () => {
+test('doctor: the native library loads in a process of its own', { timeout: 300_000 }, async () => {
   const probe = await probeEngine('off');
   assert.ok(probe.ok, JSON.stringify(probe));
   assert.equal(probe.facts.gpu, false);

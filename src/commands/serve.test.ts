@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { main } from '../main.ts';
 import { fakeIo } from './output-testing.ts';
 
-test('serve: the first start on a terminal shows an admin key, once', { timeout: 60_000 }, async (t) => {
+test('serve: the first start on a terminal shows an admin key, once', { timeout: 300_000 }, async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'parlance-serve-'));
   t.after(() => rm(dir, { recursive: true, force: true }));
   const config = join(dir, 'parlance.yaml');

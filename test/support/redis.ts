@@ -39,7 +39,7 @@ export interface TestRedis {
 
 /** `password`: what clients must know. `more`: settings, as `['--cluster-enabled', 'yes']`. */
 export async function startRedis(password?: string, more: readonly string[] = []): Promise<TestRedis> {
-  const port = await freePort();
+  let port = 0;
   const folder = await mkdtemp(join(tmpdir(), 'parlance-redis-'));
   let child: ChildProcess | undefined;
 
@@ -63,7 +63,16 @@ export async function startRedis(password?: string, more: readonly string[] = []
     child.kill('SIGKILL');
     await ended;
   };
-  await start();
+  for (let tries = 1; ; tries += 1) {
+    port = await freePort();
+    try {
+      await start();
+      break;
+    } catch (cause) {
+      // somebody else may have taken the port meanwhile
+      if (tries === 5) throw cause;
+    }
+  }
   return {
     url: `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`,
     start,

@@ -97,8 +97,11 @@ test('pull: a connection cut in the middle is made anew and continues there', as
 test('pull: a connection that brings nothing any more is given up and made anew', async (context) => {
   const { hub, pull } = await start(context);
   hub.turns.push({ do: 'hang', after: 100_000 });
-  await pull({ stallMs: 50 });
-  assert.equal(storeRequests(hub).length, 2);
+  // where this machine is slow, later ones may bring nothing for so long as well
+  await pull({ stallMs: 50, retry: { attempts: 1000, delayMs: 1 } });
+  const [first, second] = storeRequests(hub).map(({ headers }) => headers.range);
+  assert.equal(first, undefined);
+  assert.match(second ?? '', /^bytes=\d+-$/);
 });
 
 test('pull: the part of an earlier run is continued', async (context) => {
