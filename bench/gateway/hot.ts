@@ -87,7 +87,7 @@ async function startBare(of: HotCase, upstreams: Upstreams): Promise<Runner> {
     args: [script, String(port), upstreams.constant, upstreams.timed],
     cores: cores?.server,
   });
-  await accepting(port, { withinMs: 20_000, program });
+  await accepting(port, { withinMs: 120_000, program });
   const url = `http://127.0.0.1:${port}/${of.path}/v1/chat/completions`;
   const stream = of.content === 'stream';
   const name = 'bare node:http + undici';

@@ -78,7 +78,7 @@ async function startNginx(cores: Cores | undefined): Promise<Started> {
   const port = await freePort();
   writeFileSync(join(folder, 'nginx.conf'), nginxConfig(port, folder));
   const program = start({ command: 'nginx', args: ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], cores: cores?.load });
-  await accepting(port, { withinMs: 20_000, program });
+  await accepting(port, { withinMs: 120_000, program });
   return {
     url: `http://127.0.0.1:${port}`,
     pid: program.pid,
@@ -92,7 +92,7 @@ async function startNginx(cores: Cores | undefined): Promise<Started> {
 async function startNode(cores: Cores | undefined): Promise<Started> {
   const port = await freePort();
   const program = start({ command: process.execPath, args: [SCRIPT, String(port)], cores: cores?.load });
-  await accepting(port, { withinMs: 20_000, program });
+  await accepting(port, { withinMs: 120_000, program });
   return { url: `http://127.0.0.1:${port}`, pid: program.pid, stop: () => program.stop() };
 }
 

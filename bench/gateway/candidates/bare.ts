@@ -35,7 +35,7 @@ async function startBare(
     cores: cores?.server,
     env: { NODE_ENV: 'production' },
   });
-  await accepting(port, { withinMs: 20_000, program });
+  await accepting(port, { withinMs: 120_000, program });
   return {
     id,
     name,

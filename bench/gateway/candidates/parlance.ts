@@ -95,7 +95,7 @@ export async function startParlance(options: ParlanceOptions): Promise<RunningPa
   // as `npm start` and `parlance` start it
   const args = [...nodeFlags, ...programArgs(main, ['serve'])];
   const program = start({ command: process.execPath, args, env: withCompileCache(env), cwd: folder, cores: cores?.server, quiet: true });
-  await accepting(port, { withinMs: 30_000, program });
+  await accepting(port, { withinMs: 120_000, program });
   return {
     url: `http://127.0.0.1:${port}`,
     pid: program.pid,

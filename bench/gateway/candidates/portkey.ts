@@ -32,7 +32,7 @@ export const PORTKEY: Kind = {
       env: { NODE_ENV: 'production' },
       quiet: true,
     });
-    await accepting(port, { withinMs: 30_000, program });
+    await accepting(port, { withinMs: 120_000, program });
     const name = 'Portkey';
     return {
       id: 'portkey',
