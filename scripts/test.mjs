@@ -30,7 +30,7 @@ const node = installed ? findNode() : undefined;
 if (node !== undefined) {
   // Two files at once even on two cores: most of their time is waiting for a server or the engine. A file that hangs fails.
   const concurrency = Math.max(2, availableParallelism() - 1);
-  becomeNode(node, ['--test', '--test-reporter=spec', `--test-concurrency=${concurrency}`, '--test-timeout=600000', ...options, ...files]);
+  becomeNode(node, ['--test', '--test-reporter=spec', `--test-concurrency=${concurrency}`, '--test-timeout=1200000', ...options, ...files]);
 } else {
   if (files.length === 0) console.error('No test file found there.');
   if (installed) console.error(nodeMissing());

@@ -53,7 +53,7 @@ const ask = (model: string, user: string | undefined, token: string) => ({
   ...(user === undefined ? {} : { user: `user-of-${user}` }),
 });
 
-test('tenants: no sequence of calls with one key shows anything of another', { timeout: 120_000 }, async () => {
+test('tenants: no sequence of calls with one key shows anything of another', { timeout: 500_000 }, async () => {
   await using keyed = await startKeyed({
     PARLANCE_CACHE_ENABLED: 'true',
     PARLANCE_CACHE_SHARE: 'true',
