@@ -44,6 +44,9 @@ test('config: a price has both ends and no others', () => {
   );
   assert.throws(() => load('prices: {overrides: {a: {input: -1, output: 1}}}'), /input: must be a number/);
   assert.throws(() => load('prices: {local: {inputs: 1}}'), /prices\.local\.inputs/);
+  const tiers = (text: string) => load(`prices: {overrides: {a: {input: 1, output: 1, serviceTiers: ${text}}}}`);
+  assert.throws(() => tiers('{priority: {input: 1}}'), /serviceTiers\.priority: must have "output"/);
+  assert.throws(() => tiers('{dear: {input: 1, output: 2}}'), /serviceTiers\.dear/);
 });
 
 test('config: how long records are kept', () => {

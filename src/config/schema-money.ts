@@ -26,6 +26,10 @@ const TIER = {
   required: ['above'],
 };
 
+const TIERS = Type.Array(Type.Unsafe<object>(TIER), { maxItems: 16, description: 'Other prices for long prompts.' });
+
+const SERVICE = { ...section({ ...KINDS, tiers: TIERS }, 'All that tokens cost in this class of service.'), required: ['input', 'output'] };
+
 const fees = (description: string) =>
   Type.Unsafe<Readonly<Record<string, number>>>({
     type: 'object',
@@ -41,7 +45,13 @@ export const PRICE_FIELDS = {
     'US dollars for a thousand runs of tools that the provider runs itself, by their names in `provider_tool_calls` of the usage.',
   ),
   toolRequests: fees('The same for a thousand requests in which the tool ran, however often it did.'),
-  tiers: Type.Array(Type.Unsafe<object>(TIER), { maxItems: 16, description: 'Other prices for long prompts.' }),
+  tiers: TIERS,
+  serviceTiers: Type.Unsafe<Readonly<Record<string, object>>>({
+    type: 'object',
+    propertyNames: { pattern: '^(auto|default|flex|scale|priority|fast)$' },
+    additionalProperties: SERVICE,
+    description: 'Other prices where the provider says that it served the request in this class: `priority`, `flex`.',
+  }),
 };
 
 const PRICE = {
@@ -59,7 +69,7 @@ export const PRICES = section(
       additionalProperties: PRICE,
       default: {},
       description:
-        'Prices in place of those of the table, by the id of a model (`provider/model`), with `*` for any text: `input` and `output`, and as far as they differ `cachedInput`, `cacheWrite`, `cacheWriteLong`, `reasoning`, `inputAudio`, `cachedAudio`, `outputAudio`, `inputImage`, `outputImage`; `request`, `tiers`, `tools`, `toolRequests`. docs/limits.md says more of each. In the environment: as JSON.',
+        'Prices in place of those of the table, by the id of a model (`provider/model`), with `*` for any text: `input` and `output`, and as far as they differ `cachedInput`, `cacheWrite`, `cacheWriteLong`, `reasoning`, `inputAudio`, `cachedAudio`, `outputAudio`, `inputImage`, `outputImage`; `request`, `tiers`, `serviceTiers`, `tools`, `toolRequests`. docs/limits.md says more of each. In the environment: as JSON.',
     }),
     local: Type.Unsafe<Readonly<Record<string, number>>>({
       type: 'object',

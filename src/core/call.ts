@@ -35,6 +35,8 @@ export interface Attempt {
   error?: GatewayError;
   /** What it used, where it said so. */
   usage?: Usage;
+  /** The class of service that it had, where it said so, in the contract's words. */
+  serviceTier?: string;
   /** The provider has got the request: from here on it may charge for it. */
   reached?: boolean;
   /** UTF-8 bytes of text, reasoning and arguments that it has produced; of a whole answer only where `usage` is absent. */
@@ -129,6 +131,11 @@ export interface PriceTier extends Prices {
   readonly above: number;
 }
 
+/** Of one class of service: all that tokens cost there. An absent special kind is that of `input` or `output` there. */
+export interface ServicePrices extends Prices {
+  readonly tiers?: readonly PriceTier[];
+}
+
 export interface Pricing extends Prices {
   /** US dollars for each request, whatever it uses. */
   readonly request?: number;
@@ -140,6 +147,8 @@ export interface Pricing extends Prices {
   readonly tools?: Readonly<Record<string, number>>;
   /** The same for a thousand requests in which the tool ran, however often it did. */
   readonly toolRequests?: Readonly<Record<string, number>>;
+  /** Instead, where the provider says that it served the request in this class (`priority`, `flex`), in the contract's words. */
+  readonly serviceTiers?: Readonly<Record<string, ServicePrices>>;
   /** The administrator's word: it holds whatever a provider says it charged. */
   readonly binding?: boolean;
 }

@@ -39,7 +39,8 @@ export type ChatEvent =
   | { readonly type: 'block_end'; readonly choice: number; readonly block: number }
   | { readonly type: 'annotations'; readonly choice: number; readonly annotations: readonly Annotation[] }
   | { readonly type: 'finish'; readonly choice: number; readonly reason: StopReason }
-  | { readonly type: 'usage'; readonly usage: Usage }
+  /** `serviceTier`: where it is known at the end alone. */
+  | { readonly type: 'usage'; readonly usage: Usage; readonly serviceTier?: string }
   | { readonly type: 'end' }
   | { readonly type: 'error'; readonly error: GatewayError };
 
@@ -106,6 +107,7 @@ export interface Folder {
 export function createFolder(): Folder {
   let head: Extract<ChatEvent, { type: 'start' }> | undefined;
   let usage: Usage | undefined;
+  let tier: string | undefined;
   let ended = false;
   const choices: Growing[] = [];
   const at = (index: number): Growing =>
@@ -115,6 +117,7 @@ export function createFolder(): Folder {
     switch (event.type) {
       case 'start':
         head = event;
+        tier = event.serviceTier;
         return;
       case 'block_start':
         at(event.choice).blocks[event.block] = { of: event.of, text: '', state: undefined, speech: undefined };
@@ -144,6 +147,7 @@ export function createFolder(): Folder {
         return;
       case 'usage':
         usage = event.usage;
+        tier = event.serviceTier ?? tier;
         return;
       case 'end':
         ended = true;
@@ -163,10 +167,10 @@ export function createFolder(): Folder {
     },
     end() {
       if (!head || !ended) throw new GatewayError('upstream', 'The model stopped before the end of its answer.');
-      const { id, model, created, fingerprint, serviceTier } = head;
+      const { id, model, created, fingerprint } = head;
       const made: Writable<ChatResponse> = { id, model, created, choices: Array.from(choices, finished), usage };
       if (fingerprint !== undefined) made.fingerprint = fingerprint;
-      if (serviceTier !== undefined) made.serviceTier = serviceTier;
+      if (tier !== undefined) made.serviceTier = tier;
       return made;
     },
   };

@@ -90,6 +90,9 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
   const reached = (): void => {
     attempt.reached = true;
   };
+  const noteTier = (tier: string | undefined): void => {
+    if (tier !== undefined) attempt.serviceTier = tier;
+  };
   const timer = firstOutputMs > 0 ? setTimeout(() => control.abort(tooLate()), firstOutputMs) : undefined;
   const work = async (): Promise<Reply> => {
     try {
@@ -101,6 +104,7 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
       const { usage } = reply.response;
       if (usage && isPossible(usage)) attempt.usage = usage;
       else attempt.producedBytes = producedBytes(unfold(reply.response));
+      noteTier(reply.response.serviceTier);
       settle('answered');
       return reply;
     } catch (cause) {
@@ -134,8 +138,11 @@ export function startAttempt({ call, target, ticket, hedge, drains, now, ended }
     const note = ({ events }: Batch): void => {
       attempt.producedBytes = (attempt.producedBytes ?? 0) + producedBytes(events);
       for (const event of events) {
-        if (event.type === 'usage' && isPossible(event.usage)) attempt.usage = event.usage;
-        else if (event.type === 'end') settle('answered');
+        if (event.type === 'start') noteTier(event.serviceTier);
+        else if (event.type === 'usage') {
+          if (isPossible(event.usage)) attempt.usage = event.usage;
+          noteTier(event.serviceTier);
+        } else if (event.type === 'end') settle('answered');
         else if (event.type === 'error') settle(event.error.kind === 'cancelled' ? 'cancelled' : 'failed', event.error);
       }
     };

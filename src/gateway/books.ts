@@ -252,7 +252,7 @@ function recordOf(tab: Tab, { attempt, number }: Numbered, { now, clock }: Books
   const { call, route } = tab;
   const target = targetOf(route, attempt);
   const { usage, estimated } = chargeOf(attempt, tab.estimate, target ? callsOf(target, call.request) : 1);
-  const { nanos, known } = chargedFor(usage, target?.card.pricing);
+  const { nanos, known } = chargedFor(usage, target?.card.pricing, attempt.serviceTier);
   // all of its fields in one literal: this is made for every request
   return {
     requestId: call.id,

@@ -47,6 +47,23 @@ test('limited: a budget holds the worst case while a request runs, and keeps wha
   assert.deepEqual(world.problems, []);
 });
 
+test('limited: for a dear class of service its worst case is held, and for a cheap one that of the usual one', async () => {
+  const pricing = { input: 1, output: 2, serviceTiers: { flex: { input: 0.5, output: 1 }, priority: { input: 3, output: 6 } } };
+  for (const [asked, times] of [
+    ['priority', 3n],
+    ['flex', 1n],
+    ['auto', 1n],
+  ] as const) {
+    const gate = Promise.withResolvers<void>();
+    const world = worldOf({ key: keyWith({ budgets: total(10n * WORST) }), targets: { a: after(gate.promise) }, card: { pricing } });
+    const running = world.ask({ service_tier: asked });
+    await new Promise(setImmediate);
+    assert.equal((await world.left('budget', BUDGET, 10n * WORST)).held, times * WORST, asked);
+    gate.resolve();
+    await running;
+  }
+});
+
 test('limited: of many at once, as many are let in as fit, and none over', async () => {
   const gate = Promise.withResolvers<void>();
   const world = worldOf({

@@ -4,7 +4,7 @@ import type { Prices, Pricing, Reply } from '../core/call.ts';
 import type { Usage } from '../core/chat.ts';
 import { GatewayError } from '../core/error.ts';
 import { fold } from '../core/event.ts';
-import type { Batch } from '../core/event.ts';
+import type { Batch, ChatEvent } from '../core/event.ts';
 import { likelyTokens } from './charge.ts';
 import { costOf, estimatePrompt } from './money.ts';
 import { END, keyWith, PRICE, said, START, streamed, usageOf, whole, worldOf } from './limited-testing.ts';
@@ -255,6 +255,32 @@ test('metered: a provider’s own tool is charged, one without a known fee is sa
   assert.deepEqual(await written(searched, PRICE), [50_000n, true]);
   assert.deepEqual(await written({ ...searched, reportedCost: 0.5 }, PRICE), [500_000_000n, false]);
   assert.deepEqual(await written({ reportedCost: 0.5 }, { ...PRICE, binding: true }), [50_000n, false]);
+});
+
+test('metered: the class of service that the answer names is what is charged, whole and streamed, told at its start or at its end', async () => {
+  const pricing = { ...PRICE, serviceTiers: { priority: { input: 3, output: 6 } } };
+  const usage = usageOf(10, 20);
+  const [start, ...opened] = START;
+  const streams = (atStart: object, atEnd: object) =>
+    streamed({ ...start, ...atStart } as ChatEvent, ...opened, said('hi'), ...END, { type: 'usage', usage, ...atEnd }, { type: 'end' });
+  const full: Chat = async (call) => {
+    const reply = await whole()(call);
+    return reply.kind === 'full' ? { ...reply, response: { ...reply.response, serviceTier: 'priority' } } : reply;
+  };
+  const tier = { serviceTier: 'priority' };
+  const cases: readonly (readonly [boolean, Chat, bigint])[] = [
+    [false, full, 150_000n],
+    [false, whole(), 50_000n],
+    [true, streams(tier, {}), 150_000n],
+    [true, streams({}, tier), 150_000n],
+    [true, streams(tier, { serviceTier: 'default' }), 50_000n],
+  ];
+  for (const [stream, chat, nanos] of cases) {
+    const world = made({ targets: { a: chat }, card: { pricing } });
+    await world.ask({ stream, service_tier: 'priority' });
+    assert.deepEqual([world.records[0]?.costNanos, world.records[0]?.unpriced], [nanos, false]);
+    await balanced(world);
+  }
 });
 
 test('metered: a model without a price costs nothing and says so', async () => {

@@ -166,6 +166,29 @@ test('money: what the provider says it charged is right, but where a price was s
   }
 });
 
+test('money: the class of service that the provider says it was has its own prices of tokens, and the same fees', () => {
+  const usage = used({ promptTokens: 300_000, completionTokens: 1000, reasoningTokens: 400, providerTools: { web_search: 1 } });
+  const pricing: Pricing = {
+    input: 2,
+    output: 8,
+    request: 0.01,
+    tiers: [{ above: 200_000, input: 4 }],
+    serviceTiers: {
+      flex: { input: 1, output: 4, tiers: [{ above: 200_000, input: 2 }] },
+      priority: { input: 5, output: 20, reasoning: 30 },
+    },
+    tools: { web_search: 10 },
+  };
+  const fees = 20_000_000n;
+  const usual = { nanos: 1_200_000_000n + 8_000_000n + fees, known: true };
+  for (const tier of [undefined, 'default', 'auto', 'scale']) assert.deepEqual(chargedFor(usage, pricing, tier), usual, tier);
+  assert.deepEqual(chargedFor(usage, pricing, 'flex'), { nanos: 600_000_000n + 4_000_000n + fees, known: true });
+  assert.deepEqual(chargedFor(usage, pricing, 'priority'), { nanos: 1_500_000_000n + 12_000_000n + 12_000_000n + fees, known: true });
+  // what nobody has a price for is charged as usual, and said to be incomplete
+  for (const tier of ['fast', 'constructor']) assert.deepEqual(chargedFor(usage, pricing, tier), { ...usual, known: false }, tier);
+  assert.deepEqual(chargedFor({ ...usage, reportedCost: 1 }, pricing, 'fast'), { nanos: 1_000_000_000n, known: true });
+});
+
 test('money: images that were read from the cache are charged as that', () => {
   // 1,000 tokens, 900 of them of images, 950 from the cache: 850 of the images are among those
   const usage = used({ promptTokens: 1000, promptImageTokens: 900, cachedTokens: 950 });

@@ -9,6 +9,7 @@ import { MOST_MONEY } from './counting.ts';
 import { AT, decimalOf, exactly, KINDS, worstAt } from './exact-prices.ts';
 import type { ExactPrices, PricedTier, PriceList } from './exact-prices.ts';
 import type { PromptEstimate } from './prompt-estimate.ts';
+import { inService, isServicePriced } from './service-prices.ts';
 
 export { estimatePrompt, estimatePromptTokens } from './prompt-estimate.ts';
 
@@ -27,9 +28,10 @@ const MOST_REPORTED = 1_000_000;
 /**
  * What an attempt is charged. What the provider says that it charged is right, but where the administrator has set a price;
  * a reported 0 says nothing, since there are servers that write it and charge all the same. Else it is the cost by our prices,
- * without what no price is known for, and no more than a counter counts at once.
+ * without what no price is known for, and no more than a counter counts at once. `serviceTier`: the class of service that the
+ * provider says it was, in the contract's words.
  */
-export function chargedFor(usage: Usage, pricing: Pricing | undefined): Cost {
+export function chargedFor(usage: Usage, pricing: Pricing | undefined, serviceTier?: string): Cost {
   const { reportedCost = 0 } = usage;
   if (reportedCost > 0 && reportedCost <= MOST_REPORTED && pricing?.binding !== true) {
     return { nanos: nanosOf(reportedCost), known: true };
@@ -37,9 +39,10 @@ export function chargedFor(usage: Usage, pricing: Pricing | undefined): Cost {
   const { providerTools } = usage;
   const ran = providerTools === undefined ? NO_RUNS : runsOf(providerTools);
   if (usage.promptTokens + usage.completionTokens === 0 && ran.length === 0) return { nanos: 0n, known: true };
-  const cost = costOf(usage, pricing);
+  const cost = costOf(usage, inService(pricing, serviceTier));
   if (cost === undefined) return { nanos: 0n, known: false };
-  return { nanos: cost < MOST_MONEY ? cost : MOST_MONEY, known: ran === NO_RUNS || ran.every(([tool]) => hasFee(pricing, tool)) };
+  const known = isServicePriced(pricing, serviceTier) && (ran === NO_RUNS || ran.every(([tool]) => hasFee(pricing, tool)));
+  return { nanos: cost < MOST_MONEY ? cost : MOST_MONEY, known };
 }
 
 const NO_RUNS: readonly (readonly [string, number])[] = [];

@@ -7,6 +7,7 @@ import { worstCase } from './money.ts';
 import { withinWindow } from './prompt-estimate.ts';
 import type { PromptEstimate } from './prompt-estimate.ts';
 import type { Route } from './route.ts';
+import { askedService, inService } from './service-prices.ts';
 
 interface Asked {
   readonly route: Route;
@@ -61,19 +62,25 @@ export function fittingTokens(worst: WorstCase, nanos: bigint, most: number): nu
   return low;
 }
 
-/** By the dearest of the targets. */
+/** By the dearest of the targets, in the class of service that was asked for or in the usual one. */
 function dearest({ route, request }: WorstCase, prompt: PromptEstimate, completionTokens: number): bigint {
+  const service = askedService(request);
   let most = 0n;
   for (const { target } of route.targets) {
     const { contextWindow, pricing } = target.card;
     const calls = callsOf(target, request);
-    const each = worstCase(withinWindow(prompt, contextWindow), Math.ceil(completionTokens / calls), pricing);
-    if (each === undefined) continue;
+    const sent = withinWindow(prompt, contextWindow);
+    const said = Math.ceil(completionTokens / calls);
+    const usual = worstCase(sent, said, pricing) ?? 0n;
+    const served = inService(pricing, service);
+    const each = served === pricing ? usual : larger(usual, worstCase(sent, said, served) ?? 0n);
     const cost = calls === 1 ? each : each * BigInt(calls);
     if (cost > most) most = cost;
   }
   return most;
 }
+
+const larger = (one: bigint, other: bigint): bigint => (one > other ? one : other);
 
 /** How often a target is sent the prompt for one answer. */
 export function callsOf(target: Target, request: ChatRequest): number {

@@ -25,6 +25,10 @@ test('models: every kind of price is shown, and nothing that is not known', () =
     output_image: 11,
     request: 0.01,
     tiers: [{ above: 200_000, input: 12, cache_write_long: 14, output_image: 13 }],
+    service_tiers: {
+      flex: { input: 0.5, output: 1, tiers: [{ above: 200_000, input: 6 }] },
+      priority: { input: 2.5, output: 5, reasoning: 7.5 },
+    },
     tools: { web_search: 10 },
     tool_requests: { maps: 25 },
   });

@@ -1,6 +1,6 @@
 /** What a model costs, as `GET /v1/models` says it, and the schema of that. */
 import Type from 'typebox';
-import type { Prices, Pricing } from '../../core/call.ts';
+import type { Prices, Pricing, ServicePrices } from '../../core/call.ts';
 import { where } from './wire.ts';
 
 const NAMES: Readonly<Record<keyof Prices, readonly [name: string, of: string]>> = {
@@ -21,15 +21,20 @@ const kinds = Object.fromEntries(Object.values(NAMES).map(([name, of]) => [name,
 
 const fees = (description: string) => Type.Optional(Type.Record(Type.String(), Type.Number(), { description }));
 
+const tiers = Type.Array(Type.Object({ above: Type.Integer({ minimum: 0, description: 'Tokens of the prompt.' }), ...kinds }), {
+  description: 'Instead of the prices above for the whole of a request whose prompt is longer; what is left out stays.',
+});
+
 export const PricingView = Type.Object(
   {
     currency: Type.Literal('USD'),
     per_tokens: Type.Literal(1_000_000),
     ...kinds,
     request: Type.Optional(Type.Number({ description: 'For each request, whatever it uses.' })),
-    tiers: Type.Optional(
-      Type.Array(Type.Object({ above: Type.Integer({ minimum: 0, description: 'Tokens of the prompt.' }), ...kinds }), {
-        description: 'Instead of the prices above for the whole of a request whose prompt is longer; what is left out stays.',
+    tiers: Type.Optional(tiers),
+    service_tiers: Type.Optional(
+      Type.Record(Type.String(), Type.Object({ ...kinds, tiers: Type.Optional(tiers) }), {
+        description: 'Instead of all prices of tokens above, where the provider served the request in this class of service.',
       }),
     ),
     tools: fees('For a thousand runs of a tool that the provider runs itself.'),
@@ -39,20 +44,26 @@ export const PricingView = Type.Object(
 );
 
 export function encodePricing(pricing: Pricing) {
-  const { request, tiers, tools, toolRequests } = pricing;
+  const { request, serviceTiers, tools, toolRequests } = pricing;
+  const services = serviceTiers && Object.entries(serviceTiers).map(([name, prices]) => [name, encodeWithTiers(prices)] as const);
   return {
     currency: 'USD',
     per_tokens: 1_000_000,
-    ...encodePrices(pricing),
+    ...encodeWithTiers(pricing),
     ...where('request', request),
-    ...where(
-      'tiers',
-      tiers?.map((tier) => ({ above: tier.above, ...encodePrices(tier) })),
-    ),
+    ...where('service_tiers', services && Object.fromEntries(services)),
     ...where('tools', tools),
     ...where('tool_requests', toolRequests),
   };
 }
+
+const encodeWithTiers = ({ tiers: all, ...prices }: ServicePrices) => ({
+  ...encodePrices(prices),
+  ...where(
+    'tiers',
+    all?.map((tier) => ({ above: tier.above, ...encodePrices(tier) })),
+  ),
+});
 
 function encodePrices(prices: Prices): Readonly<Record<string, number>> {
   const shown: Record<string, number> = {};

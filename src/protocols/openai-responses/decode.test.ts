@@ -388,6 +388,12 @@ test('responses: the class of service is the one that was used', () => {
   assert.equal(whole(answer([message([part('x')])], { service_tier: 'auto' })).serviceTier, undefined);
 });
 
+test('responses: a stream that begins with the class that was asked for ends with the one that it had', () => {
+  const auto = { ...created, response: { ...created.response, service_tier: 'auto' } };
+  const item = message([part('x')]);
+  assert.equal(folded(eventsOf([auto, added(0, item), done(0, item), completed({ service_tier: 'priority' })])).serviceTier, 'priority');
+});
+
 test('responses: a time of creation that the host does not tell is ours', () => {
   assert.equal(whole(answer([message([part('x')])], { created_at: 0 })).created, 1);
   assert.equal(whole(answer([message([part('x')])], { created_at: 1.9 })).created, 1);

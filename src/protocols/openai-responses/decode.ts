@@ -92,6 +92,8 @@ const TIERS: Readonly<Record<string, string>> = {
   fast: 'fast',
 };
 
+const tierOf = (response: ItemFields): string | undefined => entry(TIERS, text(response.service_tier));
+
 const NOTHING: Batch = { events: [] };
 
 export function createDecoder(asked: Asked): Decoder {
@@ -234,7 +236,7 @@ function createReader(asked: Asked): Reader {
     if (Array.isArray(response.tools)) given = list(response.tools);
     if (started) return;
     started = true;
-    const tier = entry(TIERS, text(response.service_tier));
+    const tier = tierOf(response);
     const created = count(response.created_at) ?? 0;
     answer.emit({
       type: 'start',
@@ -319,7 +321,8 @@ function createReader(asked: Asked): Reader {
     if (cited.length > 0) answer.emit({ type: 'annotations', choice: 0, annotations: cited });
     answer.emit({ type: 'finish', choice: 0, reason: reasonOf(response, status) });
     const usage = readUsage(response, runs);
-    if (usage) answer.emit({ type: 'usage', usage });
+    const tier = tierOf(response);
+    if (usage) answer.emit({ type: 'usage', usage, ...(tier === undefined ? {} : { serviceTier: tier }) });
     answer.emit({ type: 'end' });
   }
 

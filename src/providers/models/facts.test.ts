@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Pricing } from '../../core/call.ts';
 import { CATALOG } from '../catalog.ts';
 import { factsOf, knownModels } from './facts.ts';
 import { canonicalName, namesOf } from './names.ts';
@@ -118,8 +119,14 @@ test('facts: limits of open weights are the host’s, abilities the model’s, p
 
 const OPENAI_TOOLS = { web_search: 10, file_search: 2.5, mcp: 0 };
 
+/** Of the usual class of service. */
+function usual(row: string, model: string, at: Date): Pricing {
+  const all = Object.entries(priceOf(row, model, at).pricing ?? {});
+  return Object.fromEntries(all.filter(([name]) => name !== 'serviceTiers'));
+}
+
 test('prices: dollars a million, with those of the cache, on the day in question', () => {
-  assert.deepEqual(priceOf('anthropic', 'claude-sonnet-4-5-20250929', DAY).pricing, {
+  assert.deepEqual(usual('anthropic', 'claude-sonnet-4-5-20250929', DAY), {
     input: 3,
     output: 15,
     cachedInput: 0.3,
@@ -129,7 +136,7 @@ test('prices: dollars a million, with those of the cache, on the day in question
     tools: { web_search: 10, web_fetch: 0 },
   });
   // a price that was lowered
-  assert.deepEqual(priceOf('openai', 'gpt-5.6-luna', new Date('2026-07-01')).pricing, {
+  assert.deepEqual(usual('openai', 'gpt-5.6-luna', new Date('2026-07-01')), {
     input: 1,
     output: 6,
     cachedInput: 0.1,
@@ -137,7 +144,7 @@ test('prices: dollars a million, with those of the cache, on the day in question
     tiers: [{ above: 271_999, input: 2, output: 9, cachedInput: 0.2, cacheWrite: 2.5 }],
     tools: OPENAI_TOOLS,
   });
-  assert.deepEqual(priceOf('openai', 'gpt-5.6-luna', DAY).pricing, {
+  assert.deepEqual(usual('openai', 'gpt-5.6-luna', DAY), {
     input: 0.2,
     output: 1.2,
     cachedInput: 0.02,
@@ -148,14 +155,14 @@ test('prices: dollars a million, with those of the cache, on the day in question
 });
 
 test('prices: those for long prompts, and those of audio', () => {
-  assert.deepEqual(priceOf('openai', 'gpt-5.4', DAY).pricing, {
+  assert.deepEqual(usual('openai', 'gpt-5.4', DAY), {
     input: 2.5,
     output: 15,
     cachedInput: 0.25,
     tiers: [{ above: 271_999, input: 5, output: 22.5, cachedInput: 0.5 }],
     tools: OPENAI_TOOLS,
   });
-  assert.deepEqual(priceOf('google', 'gemini-2.5-flash', DAY).pricing, {
+  assert.deepEqual(usual('google', 'gemini-2.5-flash', DAY), {
     input: 0.3,
     output: 2.5,
     cachedInput: 0.03,
@@ -163,6 +170,24 @@ test('prices: those for long prompts, and those of audio', () => {
     cachedAudio: 0.1,
     toolRequests: { web_search: 35 },
   });
+});
+
+test('prices: other classes of service, where the provider says what they cost', () => {
+  const tiers = (row: string, model: string) => priceOf(row, model, DAY).pricing?.serviceTiers;
+  assert.deepEqual(tiers('openai', 'gpt-5.4'), {
+    flex: { input: 1.25, output: 7.5, cachedInput: 0.125, tiers: [{ above: 271_999, input: 2.5, output: 11.25, cachedInput: 0.25 }] },
+    priority: { input: 5, output: 30, cachedInput: 0.5 },
+  });
+  // a date in the name says which one it is only where the price says so too
+  assert.deepEqual(tiers('openai', 'gpt-4o-2024-08-06')?.['priority'], { input: 4.25, output: 17, cachedInput: 2.125 });
+  assert.deepEqual(tiers('openai', 'gpt-4o-2024-05-13')?.['priority'], { input: 8.75, output: 26.25 });
+  assert.deepEqual(Object.keys(tiers('openai', 'gpt-5.6-luna') ?? {}), ['flex']);
+  assert.deepEqual(tiers('google', 'gemini-2.5-flash'), {
+    flex: { input: 0.15, output: 1.25, cachedInput: 0.015, inputAudio: 0.5, cachedAudio: 0.05 },
+  });
+  assert.equal(tiers('vertex', 'claude-opus-5'), undefined);
+  assert.equal(tiers('azure', 'gpt-5.4'), undefined);
+  assert.equal(tiers('anthropic', 'claude-opus-5-5'), undefined);
 });
 
 test('prices: writing to the cache for an hour costs twice the input, wherever Claude runs', () => {

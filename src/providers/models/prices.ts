@@ -3,6 +3,7 @@ import { calcPrice } from '@pydantic/genai-prices';
 import type { Prices, PriceTier, Pricing } from '../../core/call.ts';
 import { canonicalName } from './names.ts';
 import { OWN_PRICES } from './prices-own.ts';
+import { withServiceTiers } from './service-tiers.ts';
 import { feesOf } from './tool-fees.ts';
 import type { Fees } from './tool-fees.ts';
 
@@ -44,7 +45,8 @@ export function priceOf(row: string | undefined, model: string, at: Date): Price
   const packed = packedPrice(row, model, at);
   const pricing = ownPrice(row, model) ?? packed.pricing;
   if (pricing === undefined) return packed;
-  return { ...packed, pricing: withFees(withLongWrites(pricing, canonicalName(model)), feesOf(row, canonicalName(model))) };
+  const name = canonicalName(model);
+  return { ...packed, pricing: withFees(withServiceTiers(withLongWrites(pricing, name), row, name), feesOf(row, name)) };
 }
 
 function withFees(pricing: Pricing, { tools, toolRequests }: Fees): Pricing {

@@ -89,11 +89,15 @@ function cardOf(provider: Provider, id: string, { own, found, known }: Sources):
   };
 }
 
-/** Those for long prompts go with the price of the prompt: one who says what it costs says all of it. */
+/** Those for long prompts and classes of service go with the price of the prompt: one who says what it costs says all of it. */
 function joinedPricing(all: readonly (Pricing | undefined)[]): Pricing {
-  const { tiers: any, ...pricing } = joined(all);
-  const tiers = any && all.find((one) => one?.input !== undefined)?.tiers;
-  return tiers === undefined ? pricing : { ...pricing, tiers };
+  const first = all.find((one) => one?.input !== undefined);
+  const pricing = new Map<string, unknown>(Object.entries(joined(all)));
+  for (const field of ['tiers', 'serviceTiers'] as const) {
+    if (first?.[field] === undefined) pricing.delete(field);
+    else pricing.set(field, first[field]);
+  }
+  return Object.fromEntries(pricing);
 }
 
 /** All fields of all objects; where several have one, it is the first object's. */
