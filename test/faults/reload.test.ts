@@ -173,7 +173,11 @@ test('reload: what a provider that is gone was asked for its list is given up wi
 test('reload: a target that rested is asked again at once where its provider was changed', async () => {
   await using broken = await startFaultyUpstream('broken', () => [send('nonsense'), { do: 'close' }]);
   await using sound = await startFaultyUpstream('sound');
-  const env = { PARLANCE_ROUTING_BREAKER_FAILURES: '1', PARLANCE_ROUTING_ATTEMPTS: '1' };
+  const env = {
+    PARLANCE_ROUTING_BREAKER_FAILURES: '1',
+    PARLANCE_ROUTING_BREAKER_COOLDOWN: '5m',
+    PARLANCE_ROUTING_ATTEMPTS: '1',
+  };
   await using server = await startRouted(at(broken.url, env));
   assert.equal((await hear(server, 'one')).status, 502);
   assert.equal((await hear(server, 'two')).status, 503, 'it rests');

@@ -7,8 +7,8 @@ import { send, stall, trickle } from './faulty-upstream.ts';
 import type { FaultyUpstream, Plan } from './faulty-upstream.ts';
 import { pick, quantile } from './random.ts';
 
-/** How long a refused attempt is to be followed by a wait; longer than anybody stays. */
-export const RETRY_AFTER_MS = 400;
+/** How long a refused attempt is to be followed by a wait; longer than anybody stays, on a busy machine too. */
+export const RETRY_AFTER_MS = 6000;
 
 /** Where the answer stands when the client leaves. None of them ever ends by itself. */
 export const STAGES: Readonly<Record<string, (asked: Asked) => Plan>> = {
@@ -45,6 +45,8 @@ export interface Departure {
   readonly stream: boolean;
   /** From the client's leaving to the upstream's seeing it; absent where there was no connection to close. */
   readonly ms: number | undefined;
+  /** The same by the clock of `Departing`. */
+  readonly ranMs: number | undefined;
 }
 
 export interface Departing {
@@ -55,11 +57,35 @@ export interface Departing {
   readonly patience: number;
   /** Where it stands; any where absent. */
   readonly stage?: string;
+  readonly clock?: () => number;
+}
+
+export interface RunningClock {
+  now(): number;
+  stop(): void;
+}
+
+/** Of the time between two turns of the loop so many milliseconds count at most. */
+const TURN_MS = 5;
+
+/**
+ * Milliseconds in which this process ran. That it stood still, because the machine had other work, is not counted: timers and waits of
+ * its own are, as it runs meanwhile.
+ */
+export function startRunningClock(): RunningClock {
+  let ran = 0;
+  let last = performance.now();
+  const now = (): number => ran + Math.min(performance.now() - last, TURN_MS);
+  const ticks = setInterval(() => {
+    ran = now();
+    last = performance.now();
+  }, 1);
+  return { now, stop: () => clearInterval(ticks) };
 }
 
 /** One request that is left at a random moment. */
 export async function leaveOnce(
-  { url, upstream, random, patience, stage = pick(Object.keys(STAGES), random) }: Departing,
+  { url, upstream, random, patience, stage = pick(Object.keys(STAGES), random), clock = () => performance.now() }: Departing,
   token: string,
 ): Promise<Departure> {
   const stream = random() < 0.5;
@@ -79,14 +105,15 @@ export async function leaveOnce(
   if (stage === 'in-wait') await upstream.until(() => upstream.of(token)[0]?.endedAt !== undefined);
   await after(random() * patience);
   const leftAt = performance.now();
+  const from = clock();
   leaving.abort();
   assert.equal(await ended, leaving.signal.reason);
-  if (stage === 'in-wait') return { stage, stream, ms: undefined };
+  if (stage === 'in-wait') return { stage, stream, ms: undefined, ranMs: undefined };
   const visit = upstream.of(token)[0];
   assert.ok(visit);
   await upstream.until(() => visit.leftAt !== undefined);
   assert.ok(!visit.complete);
-  return { stage, stream, ms: (visit.leftAt ?? Number.NaN) - leftAt };
+  return { stage, stream, ms: (visit.leftAt ?? Number.NaN) - leftAt, ranMs: clock() - from };
 }
 
 export interface Spread {
@@ -96,7 +123,7 @@ export interface Spread {
   readonly worst: number;
 }
 
-export function spreadOf(departures: readonly Departure[]): Spread {
-  const times = departures.flatMap(({ ms }) => ms ?? []);
+export function spreadOf(departures: readonly Departure[], of: 'ms' | 'ranMs' = 'ms'): Spread {
+  const times = departures.flatMap((one) => one[of] ?? []);
   return { count: times.length, median: quantile(times, 0.5), p99: quantile(times, 0.99), worst: Math.max(...times) };
 }

@@ -76,7 +76,8 @@ export async function startSoak(seed: number): Promise<Soak> {
           strategy: 'least-busy',
           attempts: 4,
           maxWait: '500ms',
-          timeouts: { firstOutput: '2s', idle: '2s', whole: '20s' },
+          // nobody else is taken for one that stalls where the machine is busy
+          timeouts: { firstOutput: '6s', idle: '6s', whole: '2m' },
         },
       },
       env: {
