@@ -23,6 +23,8 @@ const EACH = { well: 12, hanging: 4 };
 /** After so many answers as are drawn have been heard to their end, a process lives for so many milliseconds at most. */
 const LIVES_MS = 10;
 const LEASE_MS = 15_000;
+/** A machine that is busy takes longer than what a lease has left. */
+const MORE_MS = 60_000;
 
 const planOf = (asked: Asked): Plan => {
   const { head, opening, shown } = partsOf(asked);
@@ -32,6 +34,9 @@ const planOf = (asked: Asked): Plan => {
 
 /** What clients have heard, by the token of the request and so by the end user that is named like it. */
 type Story = Map<string, { readonly words: number; readonly answer: Heard }>;
+
+/** Asks again until somebody can say whether it fits: on a busy machine Redis may be away for a moment by itself. */
+const decided = (ask: () => Promise<Heard>): Promise<Heard> => eventually(ask, ({ status }) => status !== 503);
 
 /** Each life of a process: requests at once, and a kill at a random moment while they run. */
 async function lives(ledger: LedgerProcesses, secret: string, kills: number): Promise<Story> {
@@ -45,7 +50,7 @@ async function lives(ledger: LedgerProcesses, secret: string, kills: number): Pr
       const token = `${kind}-${life}-${nth}`;
       const words = 5 + Math.floor(random() * 40);
       const more = { user: token, ...(random() < 0.7 ? { stream: true, stream_options: { include_usage: true } } : {}) };
-      const answer = await chat({ url: server.url, secret, token, words, more });
+      const answer = await decided(() => chat({ url: server.url, secret, token, words, more }));
       heard.set(token, { words, answer });
       if (answer.complete && --missing === 0) enough.resolve();
     };
@@ -90,21 +95,16 @@ async function crashes(options: LedgerOptions, { kills, leaseMs }: { readonly ki
   const { secret, id } = await ledger.key({ budgets: [{ period: 'total', nanos: BUDGET }], limits: { concurrent: 1000 } });
   const story = await lives(ledger, secret, kills);
   const { url } = await ledger.serve();
-  // a journal of one that was killed is taken over by the next, before anything is answered or soon after
+  // a journal of one that was killed is taken over by the next, before anything is answered or soon after;
+  // with Redis what dead processes held is held until their leases end; what is charged is what is written down
   const done = [...story.values()].filter(({ answer }) => answer.complete).length;
-  const records = await eventually(
-    () => recordsOf(url, ledger.root, id),
-    ({ length }) => length >= done,
+  const { records, now } = await eventually(
+    async () => ({ records: await recordsOf(url, ledger.root, id), now: await spendingOf(url, secret) }),
+    ({ records, now }) => records.length >= done && now.held === 0n && now.spent === costOf(records),
+    leaseMs + MORE_MS,
   );
   const { complete, cut } = judge(story, ledger, records);
   assert.ok(cut >= EACH.hanging * kills);
-  // with Redis what dead processes held is held until their leases end
-  const now = await eventually(
-    () => spendingOf(url, secret),
-    ({ held }) => held === 0n,
-    leaseMs + 5000,
-  );
-  assert.equal(now.spent, costOf(records), 'what is charged is what is written down');
   assert.equal(now.left, BUDGET - now.spent);
   return `${kills} kills, seed ${SEED}: ${complete} answers heard to their end, ${cut} cut, ${records.length} records`;
 }
@@ -137,8 +137,8 @@ describe('ledger: crashes', { concurrency: 2 }, () => {
       const server = await ledger.serve();
       const { secret, id } = await ledger.key({ budgets: [{ period: 'total', nanos: BUDGET }] });
       const ask = (token: string): Promise<Heard> => chat({ url: server.url, secret, token, words: 10 });
-      assert.equal((await ask('well')).status, 200);
-      const many = Array.from({ length: 5 }, (_, nth) => ask(`long${nth}`));
+      assert.equal((await decided(() => ask('well'))).status, 200);
+      const many = Array.from({ length: 5 }, (_, nth) => decided(() => ask(`long${nth}`)));
       await ledger.upstream.until(() => ledger.upstream.visits.length === 6);
       redis.pause();
       ledger.upstream.release();
@@ -156,7 +156,7 @@ describe('ledger: crashes', { concurrency: 2 }, () => {
       const { records, spending } = await eventually(
         async () => ({ records: await recordsOf(url, ledger.root, id), spending: await spendingOf(url, secret) }),
         ({ records, spending }) => spending.held === 0n && spending.spent === costOf(records),
-        LEASE_MS + 5000,
+        LEASE_MS + MORE_MS,
       );
       if (heard) assert.equal(records.length, 6);
       assert.equal(spending.spent, priceOf(10) * BigInt(records.length));

@@ -31,6 +31,36 @@ function crowd({ servers }: Crowd, secret: string, more: { readonly model?: stri
   );
 }
 
+const TRIES = 10;
+
+/**
+ * Once more, with a key of its own, where a server said meanwhile that Redis was away: on a busy machine it may be, for a moment, and what
+ * is refused then is another matter.
+ */
+async function undisturbed({ servers }: Crowd, round: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const from = servers.map(({ log }) => log.length);
+    try {
+      return await round();
+    } catch (cause) {
+      const wasAway = servers.some(({ log }, at) =>
+        log.slice(from[at]).some(({ msg }) => msg?.startsWith('Redis cannot be reached') ?? false),
+      );
+      if (cause instanceof TooMany || !wasAway || tries === TRIES) throw cause;
+    }
+  }
+}
+
+/** Of this no busy machine is an excuse. */
+class TooMany extends Error {}
+
+function servedOf(answers: readonly Heard[]): readonly Heard[] {
+  const served = answers.filter(({ status }) => status === 200);
+  if (served.length > FIT) throw new TooMany(tally(answers));
+  assert.equal(served.length, FIT, tally(answers));
+  return served;
+}
+
 async function budget(crowded: Crowd, t: TestContext, { model, price, nanos }: { model: string; price: bigint; nanos: bigint }) {
   const { ledger, servers } = crowded;
   const { secret, id } = await ledger.key({ budgets: [{ period: 'total', nanos }] });
@@ -39,8 +69,7 @@ async function budget(crowded: Crowd, t: TestContext, { model, price, nanos }: {
   const answers = await crowd(crowded, secret, { model, stream: true });
   t.diagnostic(`${model}: ${AT_ONCE} at once on ${servers.length} took ${Math.round(performance.now() - from)} ms`);
 
-  const served = answers.filter(({ status }) => status === 200);
-  assert.equal(served.length, FIT, tally(answers));
+  const served = servedOf(answers);
   assert.ok(served.every(({ complete }) => complete));
   for (const answer of answers.filter(({ status }) => status !== 200)) {
     assert.equal(answer.status, 429, answer.text);
@@ -66,7 +95,7 @@ async function budget(crowded: Crowd, t: TestContext, { model, price, nanos }: {
 async function rate(crowded: Crowd): Promise<void> {
   const { secret } = await crowded.ledger.key({ limits: { requestsPerMinute: FIT } });
   const answers = await crowd(crowded, secret);
-  assert.equal(answers.filter(({ status }) => status === 200).length, FIT, tally(answers));
+  servedOf(answers);
   for (const { status, code, headers } of answers.filter((answer) => answer.status !== 200)) {
     assert.deepEqual({ status, code }, { status: 429, code: 'rate_limit_exceeded' });
     assert.notEqual(headers.get('x-should-retry'), 'false');
@@ -85,20 +114,22 @@ const tally = (answers: readonly Heard[]): string => {
 };
 
 async function together(options: LedgerOptions, processes: number, t: TestContext): Promise<void> {
-  await using ledger = await startLedger(options);
+  // who waits for what others give back waits as long as they take
+  const env = { PARLANCE_ROUTING_MAX_WAIT: '4m', ...options.env };
+  await using ledger = await startLedger({ ...options, env });
   const servers = await Promise.all(Array.from({ length: processes }, (_, at) => ledger.serve(`s${at}`)));
   const crowded = { ledger, servers };
   // nothing is left at all: what is held is what is paid
   const plain = plainPriceOf(WORDS);
   await t.test('a budget of exactly 50 prices', (sub) =>
-    budget(crowded, sub, { model: 'p/plain', price: plain, nanos: plain * BigInt(FIT) }),
+    undisturbed(crowded, () => budget(crowded, sub, { model: 'p/plain', price: plain, nanos: plain * BigInt(FIT) })),
   );
   // what is held is more than what is paid, so that some must wait for what others give back; a 51st never fits
   const price = priceOf(WORDS);
   await t.test('a budget of nearly 51 prices', (sub) =>
-    budget(crowded, sub, { model: 'p/priced', price, nanos: price * BigInt(FIT + 1) - 1n }),
+    undisturbed(crowded, () => budget(crowded, sub, { model: 'p/priced', price, nanos: price * BigInt(FIT + 1) - 1n })),
   );
-  await t.test('a limit of 50 requests a minute', () => rate(crowded));
+  await t.test('a limit of 50 requests a minute', () => undisturbed(crowded, () => rate(crowded)));
 }
 
 test('ledger: 200 at once against what fits 50, on one process with SQLite', (t) => together({}, 1, t));

@@ -32,13 +32,15 @@ const startSharing = (redisUrl: string, upstreamUrl: string, env: Readonly<Recor
 
 const hear = (server: LiveServer, token: string): Promise<Heard> => byHand({ url: server.url, model: 'p/m', token, stream: false });
 
-/** Waits until the server says so of the target; gives how long that took. */
-async function until(server: LiveServer, state: string): Promise<number> {
+const WITHIN_MS = 60_000;
+
+/** Waits until the server says one of these of the target; gives how long that took. */
+async function until(server: LiveServer, ...states: readonly string[]): Promise<number> {
   const from = performance.now();
   for (;;) {
     const { targets } = await loadOf(server.url);
-    if (targets['p/m']?.state === state) return Math.round(performance.now() - from);
-    assert.ok(performance.now() - from < 10_000, JSON.stringify(targets));
+    if (states.includes(targets['p/m']?.state ?? '')) return Math.round(performance.now() - from);
+    assert.ok(performance.now() - from < WITHIN_MS, JSON.stringify(targets));
     await setImmediate();
   }
 }
@@ -50,7 +52,7 @@ test(
     let broken = true;
     await using redis = await startRedis('pass%word');
     await using upstream = await startFaultyUpstream('a', (asked) => (broken ? [send('nonsense'), close] : well(asked)));
-    await using first = await startSharing(redis.url, upstream.url, { PARLANCE_ROUTING_BREAKER_COOLDOWN: '1m' });
+    await using first = await startSharing(redis.url, upstream.url, { PARLANCE_ROUTING_BREAKER_COOLDOWN: '5m' });
     await using second = await startSharing(redis.url, upstream.url);
     // both are connected when they hear of each other; before that, what is opened is told by its key
     assert.equal((await hear(first, 'breaks')).status, 502);
@@ -67,7 +69,7 @@ test(
     const bus = createRedisHealthBus(talk);
     try {
       // until it is connected, a closing is told to nobody
-      const deadline = performance.now() + 10_000;
+      const deadline = performance.now() + WITHIN_MS;
       while ((await loadOf(second.url)).targets['p/m']?.state !== 'closed' && performance.now() < deadline) bus.publish(closing);
     } finally {
       await bus.close();
@@ -82,10 +84,13 @@ test('shared health: a probe of one server that succeeds closes the target for t
   let broken = true;
   await using redis = await startRedis();
   await using upstream = await startFaultyUpstream('a', (asked) => (broken ? [send('nonsense'), close] : well(asked)));
-  await using first = await startSharing(redis.url, upstream.url);
-  await using second = await startSharing(redis.url, upstream.url);
+  // a rest that lasts until both are connected, on a busy machine too
+  const env = { PARLANCE_ROUTING_BREAKER_COOLDOWN: '4s' };
+  await using first = await startSharing(redis.url, upstream.url, env);
+  await using second = await startSharing(redis.url, upstream.url, env);
   assert.equal((await hear(first, 'breaks')).status, 502);
-  await until(second, 'open');
+  // what it heard may be over when it is looked at
+  await until(second, 'open', 'half-open');
   broken = false;
   await until(first, 'half-open');
   assert.equal((await hear(first, 'probe')).text, textOf('a', 'probe'));
@@ -97,12 +102,15 @@ test('shared health: without Redis servers answer as ever, say so once, and shar
   await using upstream = await startFaultyUpstream('a', (asked) =>
     asked.token.startsWith('breaks') ? [send('nonsense'), close] : well(asked),
   );
-  await using first = await startSharing(redis.url, upstream.url, { PARLANCE_ROUTING_BREAKER_COOLDOWN: '1m' });
+  await using first = await startSharing(redis.url, upstream.url, { PARLANCE_ROUTING_BREAKER_COOLDOWN: '5m' });
   await using second = await startSharing(redis.url, upstream.url);
   await redis.stop();
   await first.logged(({ msg }) => msg?.startsWith('Redis cannot be reached') ?? false);
   const answers = await Promise.all(Array.from({ length: 50 }, (_, at) => hear(first, `t${at}`)));
-  assert.ok(answers.every(({ status, ms }) => status === 200 && ms < 5000));
+  assert.ok(answers.every(({ status }) => status === 200));
+  // where one waits for Redis, all do; on a busy machine some take long by themselves
+  const quickest = Math.min(...answers.map(({ ms }) => ms));
+  assert.ok(quickest < 5000, `${quickest} ms`);
   assert.equal((await hear(first, 'breaks')).status, 502);
   assert.equal((await hear(first, 'rests')).status, 503);
   assert.equal((await hear(second, 'asks')).status, 200, 'it has not heard of it');
@@ -135,8 +143,8 @@ function listening(redis: TestRedis, prefix = 'parlance:') {
     close,
     heard,
     async hears(count: number) {
-      const late = setTimeout(() => wake(), 10_000);
-      const deadline = performance.now() + 10_000;
+      const late = setTimeout(() => wake(), WITHIN_MS);
+      const deadline = performance.now() + WITHIN_MS;
       while (heard.length < count && performance.now() < deadline) await new Promise<void>((resolve) => (wake = resolve));
       clearTimeout(late);
       assert.ok(heard.length >= count, `it heard ${JSON.stringify(heard)}`);
@@ -145,6 +153,7 @@ function listening(redis: TestRedis, prefix = 'parlance:') {
   };
 }
 
+const HOUR_MS = 3_600_000;
 const open = (key: string, forMs: number): HealthChange => ({ key, state: 'open', forMs, reason: `${key} broke` });
 
 test(
@@ -154,14 +163,14 @@ test(
     await using redis = await startRedis();
     await using one = listening(redis);
     await using other = listening(redis);
-    one.publish(open('a', 60_000));
+    one.publish(open('a', HOUR_MS));
     await other.hears(1);
-    assert.deepEqual(other.heard[0], { ...open('a', 60_000), forMs: other.heard[0]?.forMs });
+    assert.deepEqual(other.heard[0], { ...open('a', HOUR_MS), forMs: other.heard[0]?.forMs });
     await using late = listening(redis);
     await late.hears(1);
     const [first] = late.heard;
     assert.equal(first?.key, 'a');
-    assert.ok(first.forMs > 50_000 && first.forMs <= 60_000, String(first.forMs));
+    assert.ok(first.forMs > HOUR_MS / 2 && first.forMs <= HOUR_MS, String(first.forMs));
     const closing: HealthChange = { key: 'a', state: 'closed', forMs: 0, reason: 'it works' };
     late.publish(closing);
     await one.hears(1);

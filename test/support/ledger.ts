@@ -152,9 +152,15 @@ export function nanosIn(dollars: string): bigint {
 }
 
 async function get<T>(url: string, secret: string): Promise<T> {
-  const answer = await fetch(url, { headers: { authorization: `Bearer ${secret}` } });
-  const text = await answer.text();
-  assert.equal(answer.status, 200, text);
+  const { status, text } = await eventually(
+    async () => {
+      const answer = await fetch(url, { headers: { authorization: `Bearer ${secret}` } });
+      return { status: answer.status, text: await answer.text() };
+    },
+    // what is counted or written down cannot be read for a moment
+    (answer) => answer.status !== 503,
+  );
+  assert.equal(status, 200, text);
   return JSON.parse(text) as T;
 }
 
