@@ -1,7 +1,7 @@
 /** `parlance serve` as a process of its own, for tests of how it starts and ends. */
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +13,8 @@ export interface ServeProcess {
   readonly url: string;
   /** Its configuration file. */
   readonly file: string;
+  /** Puts another configuration in the file's place, whole at once as editors do: no half of it is seen, however slow that is. */
+  write(yaml: string): Promise<void>;
   readonly log: readonly LogLine[];
   /** The first line, from the `after`th on, that the condition holds for; waits for it up to a minute. */
   logged(condition: (line: LogLine) => boolean, after?: number): Promise<LogLine>;
@@ -81,6 +83,10 @@ export async function startServe(env: Readonly<Record<string, string>> = {}, yam
     pid: child.pid ?? 0,
     url: String(line['url']),
     file,
+    async write(text) {
+      await writeFile(`${file}.new`, text);
+      await rename(`${file}.new`, file);
+    },
     log: lines,
     logged,
     kill: (signal) => child.kill(signal),
