@@ -5,7 +5,7 @@
  * what it counts for English, 2 for code, 1.7 for JSON, 2 to 3 for texts of other scripts (large models count less of those: up to
  * a fifth of the estimate). What a provider's own tools will read, nobody can know before.
  */
-import type { AudioBlock, Block, ChatRequest, FileBlock, Tool } from '../core/chat.ts';
+import type { AudioBlock, Block, ChatRequest, FileBlock, Message, Tool } from '../core/chat.ts';
 
 export interface PromptEstimate {
   /** All of them. */
@@ -50,12 +50,44 @@ export function estimatePromptTokens(request: ChatRequest): number {
 }
 
 export function estimatePrompt(request: ChatRequest): PromptEstimate {
-  const { messages, tools, responseFormat, raw } = request;
-  let text = FOR_REQUEST;
-  let audioTokens = 0;
-  let imageTokens = 0;
-  let longCache = false;
-  for (const { blocks, name, toolName } of messages) {
+  const { tools, responseFormat, raw } = request;
+  const { audioTokens, imageTokens, ...said } = sumOfMessages(request);
+  let text = FOR_REQUEST + said.text;
+  if (tools.length > 0) text += tokensOfTools(tools, keyOfTools(request));
+  const longCache = said.longCache || tools.some((tool) => tool.kind === 'function' && isLong(tool.cache?.ttl));
+  if (responseFormat.type === 'json_schema')
+    text += FOR_TOOL + tokensOfText(responseFormat.description ?? '') + tokensOfJson(responseFormat.schema);
+  const modalities = raw['modalities'];
+  const otherOutput = raw['audio'] != null || (Array.isArray(modalities) && modalities.some((one) => one !== 'text'));
+  return { tokens: text + audioTokens + imageTokens, audioTokens, imageTokens, longCache, otherOutput };
+}
+
+/** Of messages, from the first on. */
+interface Sum {
+  readonly text: number;
+  readonly audioTokens: number;
+  readonly imageTokens: number;
+  readonly longCache: boolean;
+}
+
+const NOTHING: Sum = { text: 0, audioTokens: 0, imageTokens: 0, longCache: false };
+
+/**
+ * Of all messages up to one, by what was parsed of that one. A conversation comes again with each of its turns, and what was parsed of
+ * its beginning may be the same each time: a message is never parsed but as part of what was before it.
+ */
+const upTo = new WeakMap<object, Sum>();
+/** Clients change their last messages from turn to turn. */
+const LAST = 4;
+
+function sumOfMessages(request: ChatRequest): Sum {
+  const { messages } = request;
+  const parsed = parsedMessages(request);
+  let at = parsed.length;
+  while (at > 0 && !upTo.has(parsed[at - 1] as object)) at--;
+  let { text, audioTokens, imageTokens, longCache } = (at > 0 && upTo.get(parsed[at - 1] as object)) || NOTHING;
+  for (; at < messages.length; at++) {
+    const { blocks, name, toolName } = messages[at] as Message;
     text += FOR_MESSAGE + tokensOfText(name ?? '') + tokensOfText(toolName ?? '');
     for (const block of blocks) {
       if (block.type === 'image') imageTokens += FOR_IMAGE;
@@ -63,14 +95,15 @@ export function estimatePrompt(request: ChatRequest): PromptEstimate {
       else text += tokensOfBlock(block);
       longCache ||= 'cache' in block && isLong(block.cache?.ttl);
     }
+    if (at >= parsed.length - LAST && at < parsed.length) upTo.set(parsed[at] as object, { text, audioTokens, imageTokens, longCache });
   }
-  if (tools.length > 0) text += tokensOfTools(tools, keyOfTools(request));
-  longCache ||= tools.some((tool) => tool.kind === 'function' && isLong(tool.cache?.ttl));
-  if (responseFormat.type === 'json_schema')
-    text += FOR_TOOL + tokensOfText(responseFormat.description ?? '') + tokensOfJson(responseFormat.schema);
-  const modalities = raw['modalities'];
-  const otherOutput = raw['audio'] != null || (Array.isArray(modalities) && modalities.some((one) => one !== 'text'));
-  return { tokens: text + audioTokens + imageTokens, audioTokens, imageTokens, longCache, otherOutput };
+  return { text, audioTokens, imageTokens, longCache };
+}
+
+/** What the messages of a long conversation were made of, each of one; none where they are few or were made otherwise. */
+function parsedMessages({ messages, source, raw }: ChatRequest): readonly unknown[] {
+  const parsed = messages.length > 2 && source?.written.has('messages') ? raw['messages'] : undefined;
+  return Array.isArray(parsed) && parsed.length === messages.length ? (parsed as readonly unknown[]) : [];
 }
 
 /** A prompt is no longer than what the model takes. */

@@ -3,11 +3,9 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { GatewayError } from '../core/error.ts';
-import { outlineOf } from './body-outline.ts';
-import type { Place } from './body-outline.ts';
-import type { Known, KnownTools } from './known-tools.ts';
-
-const TOOLS = 'tools';
+import { BodyMemory, MESSAGES } from './body-memory.ts';
+import type { KnownPart, Sender } from './body-memory.ts';
+import { LARGE, outlineOf } from './body-outline.ts';
 
 /** Refuses bodies that say they are something else than JSON in UTF-8. A body that says nothing is taken for JSON. */
 export function checkMedia(headers: IncomingHttpHeaders): GatewayError | undefined {
@@ -71,13 +69,6 @@ export function parseJson(body: Buffer | undefined, depth: number): unknown {
   return parseBody(body, depth).value;
 }
 
-/** Who sends it, whose tools may be known already. */
-export interface Sender {
-  /** The id of the principal. */
-  readonly id: string;
-  readonly tools: KnownTools;
-}
-
 /** The same, with what need not be written again to be sent on. */
 export function parseBody(body: Buffer | undefined, depth: number, sender?: Sender): ParsedBody {
   if (!body || body.length === 0) throw invalid('The request body is empty: a JSON object is expected.');
@@ -85,41 +76,39 @@ export function parseBody(body: Buffer | undefined, depth: number, sender?: Send
   const bytes = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body;
   const text = bytes.toString('utf8');
   const byteAt = placesInBytes(text, bytes);
-  const asked = sender && { owner: sender.id, depth };
-  let known: Known | undefined;
-  let knownAt = -1;
-  const endOf = (name: string, from: number): number | undefined => {
-    // once: where it begins in bytes is counted from the start
-    if (name !== TOOLS || !asked || knownAt >= 0) return undefined;
-    known = sender.tools.find(bytes, byteAt(from), asked);
-    knownAt = from;
-    return known && from + known.characters;
-  };
-  const places = outlineOf(text, depth, endOf);
-  if (!places) throw invalid(`The request body is nested more than ${depth} levels deep.`);
+  // nothing is known of what is small
+  const memory = sender && bytes.length >= LARGE ? new BodyMemory({ text, bytes, byteAt }, sender, depth) : undefined;
+  const outline = outlineOf(text, depth, memory && { knownUpTo: (name, from) => memory.knownUpTo(name, from), commasOf: MESSAGES });
+  if (!outline) throw invalid(`The request body is nested more than ${depth} levels deep.`);
+  const { places } = outline;
   if (places.size === 0) return { value: parse(text), written: undefined };
   const written = new Map<string, Uint8Array>();
   for (const [name, { from, to }] of places) written.set(name, bytes.subarray(byteAt(from), byteAt(to)));
-  const place = places.get(TOOLS);
-  if (!asked || !place) return { value: parse(text), written };
-  // of two fields of that name the last counts
-  if (known && place.from === knownAt) {
-    return { value: Object.assign(parse(text, place), { [TOOLS]: known.value }), written };
-  }
-  const value = parse(text) as Readonly<Record<string, unknown>>;
-  sender.tools.keep(text.slice(place.from, place.to), value[TOOLS], asked);
+  if (!memory) return { value: parse(text), written };
+  const value = parseWithout(text, memory.parts(outline)) ?? parse(text);
+  memory.keep(value as Readonly<Record<string, unknown>>, outline);
   return { value, written };
 }
 
-/** With a 0 instead of what stands in one place. */
-function parse(text: string, except?: Place): object {
-  if (except) {
-    try {
-      return JSON.parse(`${text.slice(0, except.from)}0${text.slice(except.to)}`) as object;
-    } catch {
-      // what is wrong, and where, is told of the whole
-    }
+/** The value, without that what is known is parsed again; undefined where nothing is, and where what is wrong has to be told of the whole. */
+function parseWithout(text: string, known: readonly KnownPart[]): object | undefined {
+  if (known.length === 0) return undefined;
+  let shorter = '';
+  let at = 0;
+  for (const { from, to, instead } of known) {
+    shorter += text.slice(at, from) + instead;
+    at = to;
   }
+  try {
+    const value = JSON.parse(shorter + text.slice(at)) as Record<string, unknown>;
+    for (const { complete } of known) complete(value);
+    return value;
+  } catch {
+    return undefined;
+  }
+}
+
+function parse(text: string): object {
   try {
     return JSON.parse(text) as object;
   } catch (cause) {

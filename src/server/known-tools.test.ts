@@ -7,6 +7,7 @@ import { parseChatRequest } from '../protocols/openai-chat/accept.ts';
 import { wires } from '../protocols/index.ts';
 import type { Wire } from '../protocols/wire.ts';
 import { parseBody } from './body.ts';
+import { createKnownMessages } from './known-messages.ts';
 import { createKnownTools } from './known-tools.ts';
 import type { KnownTools } from './known-tools.ts';
 
@@ -23,7 +24,8 @@ const OTHERS = JSON.stringify([tool('one'), tool('six')]);
 const MESSAGES = '[{"role":"user","content":"Grüße"}]';
 const request = (tools = TOOLS): string => `{"model":"m","messages":${MESSAGES},"tools":${tools},"seed":1}`;
 
-const parsed = (text: string, tools: KnownTools, { id = 'a', depth = 64 } = {}) => parseBody(Buffer.from(text), depth, { id, tools });
+const parsed = (text: string, tools: KnownTools, { id = 'a', depth = 64 } = {}) =>
+  parseBody(Buffer.from(text), depth, { id, tools, messages: createKnownMessages() });
 const toolsOf = (text: string, tools: KnownTools, asked = {}): unknown => (parsed(text, tools, asked).value as { tools: unknown }).tools;
 
 test('known tools: the same bytes of the same sender are parsed once', () => {

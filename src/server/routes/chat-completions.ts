@@ -4,6 +4,7 @@ import { parseBody } from '../body.ts';
 import { readCacheHeader } from '../cache-header.ts';
 import { principalOf } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
+import { createKnownMessages } from '../known-messages.ts';
 import { createKnownTools } from '../known-tools.ts';
 import { sendStream, sendWhole } from '../reply.ts';
 import { api } from './route.ts';
@@ -16,13 +17,15 @@ export interface Completions extends Route {
 
 /** `POST /v1/chat/completions`. */
 export function chatCompletions(): Completions {
-  const known = createKnownTools();
+  const tools = createKnownTools();
+  const messages = createKnownMessages();
   const handle = async (exchange: Exchange, { body }: Pick<FastifyRequest, 'body'>): Promise<void> => {
     const { handler, server: settings } = exchange.service;
     const principal = principalOf(exchange);
     const { value, written } = parseBody(body instanceof Buffer ? body : undefined, settings.jsonDepth, {
       id: principal.id,
-      tools: known,
+      tools,
+      messages,
     });
     const request = parseChatRequest(value, { strict: settings.strict, written });
     const { facts } = exchange;
