@@ -42,45 +42,68 @@ test('models: files of the folder are listed beside the built-in model', async (
   assert.ok(ids.includes(MODEL) && ids.includes(TWIN), ids.join(', '));
 });
 
+interface Loading {
+  readonly from: number;
+  readonly stop: AbortController;
+  readonly asked: Promise<Response>;
+}
+
+const TRIES = 10;
+
+/**
+ * Has the model loaded for somebody who waits, and does something meanwhile. The engine loads on while this process stands still, as on a
+ * busy machine it may: where it was ready before anybody looked, or before it was told, the same is tried again.
+ */
+async function whileLoading<T>(act: (loading: Loading) => Promise<T | 'too late'>): Promise<T> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    await server.until((engines) => engines.length === 0);
+    const from = server.log.length;
+    const stop = new AbortController();
+    const asked = server.post(askLong(), { signal: stop.signal });
+    asked.catch(() => undefined);
+    await server.until(([engine]) => engine !== undefined);
+    const [engine] = await server.engines();
+    const done = engine?.state === 'loading' && engine.progress < 1 ? await act({ from, stop, asked }) : 'too late';
+    if (done !== 'too late') return done;
+    stop.abort();
+    await asked.then((answer) => answer.text()).catch(() => undefined);
+  }
+  assert.fail(`${TRIES} times it was loaded before it could be seen`);
+}
+
 test('models: loading is shown, and given up when everybody who waited has gone', async () => {
-  await server.until((engines) => engines.length === 0);
-  const from = server.log.length;
-  const stop = new AbortController();
-  const asked = server.post(ask(), { signal: stop.signal });
-  await server.until(([engine]) => engine?.state === 'loading' && engine.progress < 1);
-  stop.abort();
-  await assert.rejects(asked);
-  await server.until((engines) => engines.length === 0);
-  const line = await server.logged(({ msg, route }) => msg === 'request' && route === '/v1/chat/completions', from);
-  assert.equal(line['outcome'], 'cancelled');
-  assert.ok(!server.log.slice(from).some(({ msg }) => msg === 'model loaded'));
+  await whileLoading(async ({ from, stop, asked }) => {
+    stop.abort();
+    await assert.rejects(asked);
+    await server.until((engines) => engines.length === 0);
+    const line = await server.logged(({ msg, route }) => msg === 'request' && route === '/v1/chat/completions', from);
+    assert.equal(line['outcome'], 'cancelled');
+    return server.log.slice(from).some(({ msg }) => msg === 'model loaded') ? 'too late' : true;
+  });
 });
 
 test('models: one who leaves does not end the loading for those who still wait', async () => {
-  await server.until((engines) => engines.length === 0);
-  const from = server.log.length;
-  const stop = new AbortController();
-  const leaving = server.post(ask(), { signal: stop.signal });
-  await server.until(([engine]) => engine?.state === 'loading');
-  const staying = completionOf(server, ask({ max_tokens: 1 }));
-  await server.until(([engine]) => engine?.state === 'loaded' || engine?.inFlight === 2);
-  stop.abort();
-  await leaving.catch(() => undefined);
-  assert.equal((await staying).choices.length, 1);
-  assert.equal(server.log.slice(from).filter(({ msg }) => msg === 'loading model').length, 1);
+  await whileLoading(async ({ from, stop, asked }) => {
+    const staying = completionOf(server, ask({ max_tokens: 1 }));
+    await server.until(([engine]) => engine?.state === 'loaded' || engine?.inFlight === 2);
+    stop.abort();
+    await assert.rejects(asked);
+    assert.equal((await staying).choices.length, 1);
+    assert.equal(server.log.slice(from).filter(({ msg }) => msg === 'loading model').length, 1);
+    return true;
+  });
 });
 
 /** Linux's list of a process's children. */
 const children = `/proc/${process.pid}/task/${process.pid}/children`;
 
 test('models: an engine killed while it loads is 503, and the next request loads anew', { skip: !existsSync(children) }, async () => {
-  await server.until((engines) => engines.length === 0);
-  const asked = server.post(ask());
-  await server.until(([engine]) => engine?.state === 'loading');
-  const pids = (await readFile(children, 'utf8')).match(/\d+/g) ?? [];
-  assert.ok(pids.length > 0);
-  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
-  const response = await asked;
+  const response = await whileLoading(async ({ asked }) => {
+    const pids = (await readFile(children, 'utf8')).match(/\d+/g) ?? [];
+    assert.ok(pids.length > 0);
+    for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+    return asked;
+  });
   assert.equal(response.status, 503);
   assert.ok(Number(response.headers.get('retry-after')) >= 1);
   assert.equal(errorOf(await response.text()).code, 'server_is_overloaded');
@@ -88,8 +111,8 @@ test('models: an engine killed while it loads is 503, and the next request loads
 });
 
 test('models: a model that nobody asks for is unloaded, and loaded anew when somebody does', async () => {
-  await completionOf(server, ask({ max_tokens: 1 }));
   const from = server.log.length;
+  await completionOf(server, ask({ max_tokens: 1 }));
   await server.until((engines) => engines.length === 0);
   assert.ok(server.log.slice(from).some(({ msg, why }) => msg === 'model unloaded' && why === 'idle'));
   await completionOf(server, ask({ max_tokens: 1 }));
@@ -111,10 +134,8 @@ test('models: with room for one, another model puts an idle one aside, and back 
   const second = await completionOf(server, twin({ max_tokens: 4, temperature: 0 }));
   assert.deepEqual([first.model, second.model], [MODEL, TWIN]);
   assert.equal(second.choices[0]?.message.content, first.choices[0]?.message.content, 'the same weights say the same');
-  assert.deepEqual(
-    (await server.engines()).map(({ id }) => id),
-    [TWIN],
-  );
+  // it may have been idle for long enough already
+  assert.ok((await server.engines()).every(({ id }) => id === TWIN));
   await completionOf(server, ask({ max_tokens: 1 }));
   const unloaded = server.log.slice(from).filter(({ msg }) => msg === 'model unloaded');
   assert.ok(unloaded.some((line) => line['model'] === TWIN));
@@ -122,10 +143,10 @@ test('models: with room for one, another model puts an idle one aside, and back 
 
 test('models: with room for one, a request for another waits until the busy one is done', async () => {
   await completionOf(server, ask({ max_tokens: 1 }));
-  const busy = completionOf(server, askLong({ max_tokens: 30 }));
+  const busy = completionOf(server, askLong({ max_tokens: 100 }));
   await server.until((engines) => engines.some(({ id, inFlight }) => id === MODEL && inFlight === 1));
   const [first, second] = await Promise.all([busy, completionOf(server, twin({ max_tokens: 1 }))]);
-  assert.deepEqual([first.usage.completion_tokens, second.model], [30, TWIN]);
+  assert.deepEqual([first.usage.completion_tokens, second.model], [100, TWIN]);
   await server.until(idle);
 });
 
