@@ -19,7 +19,7 @@ test('reload: where there was no file at the start, one that appears in a usual 
     wake();
     return { afterRestart: [] };
   };
-  const follower = createFollower(sources, { settleMs: 5, pollMs: 10 });
+  const follower = createFollower(sources, { settleMs: 5, emptyMs: 5, pollMs: 10 });
   try {
     follower.follow({ apply }, loadConfig(sources), pino({ level: 'silent' }));
     const file = join(home, 'parlance', 'parlance.yaml');

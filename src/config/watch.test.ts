@@ -7,7 +7,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { watchFile } from './watch.ts';
 import type { FileWatch, WatchTimes } from './watch.ts';
 
-const QUICK: WatchTimes = { settleMs: 5, pollMs: 3_600_000 };
+const QUICK: WatchTimes = { settleMs: 5, emptyMs: 5, pollMs: 3_600_000 };
 
 let folder: string;
 let file: string;
@@ -71,6 +71,20 @@ test('watch: new contents are told, written in place or put in place of the old'
   await changed;
 });
 
+test('watch: a file that is empty for a moment has not changed yet', async () => {
+  writeFileSync(file, 'one');
+  const seen = await watched({ ...QUICK, emptyMs: 3_600_000 });
+  writeFileSync(file, '');
+  await seen.looked(5);
+  rmSync(file);
+  await seen.looked(5);
+  assert.equal(seen.changes(), 0);
+  const changed = seen.changed();
+  writeFileSync(file, 'two');
+  await changed;
+  assert.equal(seen.changes(), 1);
+});
+
 test('watch: a touch and the same contents again are nothing', async () => {
   writeFileSync(file, 'one');
   const seen = await watched();
@@ -132,7 +146,7 @@ test('watch: a file that is taken away and one that comes are changes', async ()
 
 test('watch: where a folder cannot be watched, the file is looked at from time to time', async () => {
   const late = join(folder, 'not', 'there', 'parlance.yaml');
-  const seen = await watched({ settleMs: 5, pollMs: 10 }, [late]);
+  const seen = await watched({ settleMs: 5, emptyMs: 5, pollMs: 10 }, [late]);
   const changed = seen.changed();
   mkdirSync(dirname(late), { recursive: true });
   writeFileSync(late, 'one');

@@ -21,11 +21,13 @@ export interface FileWatchOptions {
 export interface WatchTimes {
   /** How long contents must stay the same: an editor may empty a file before it fills it. */
   readonly settleMs: number;
+  /** The same where there is nothing: a program that writes the file may be held up in between, and no contents are a configuration too. */
+  readonly emptyMs: number;
   /** Network and shared folders tell nothing of changes, so the file is looked at this often besides. */
   readonly pollMs: number;
 }
 
-const TIMES: WatchTimes = { settleMs: 150, pollMs: 5000 };
+const TIMES: WatchTimes = { settleMs: 150, emptyMs: 2000, pollMs: 5000 };
 
 /**
  * What is there when this is called counts as known. Folders are watched, not the file: editors put a new file in the place of
@@ -34,6 +36,7 @@ const TIMES: WatchTimes = { settleMs: 150, pollMs: 5000 };
 export function watchFile({ places, changed, times = TIMES }: FileWatchOptions): FileWatch {
   let known = contents(places());
   let seen: string | undefined;
+  let seenAt = 0;
   let stamp = '';
   let watchers: FSWatcher[] = [];
   let poll: NodeJS.Timeout | undefined;
@@ -43,7 +46,8 @@ export function watchFile({ places, changed, times = TIMES }: FileWatchOptions):
     settle = undefined;
     const now = contents(places());
     // twice the same, or nobody is sure that it is written to its end
-    const settled = now === seen;
+    const settled = now === seen && (!isEmpty(now) || performance.now() - seenAt >= times.emptyMs);
+    if (now !== seen) seenAt = performance.now();
     seen = now === known ? undefined : now;
     if (now === known) return;
     if (!settled) return lookSoon();
@@ -117,6 +121,9 @@ function stampOf(place: string): string {
   const stat = statSync(place, { throwIfNoEntry: false });
   return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : '';
 }
+
+/** By what `contents` gives: an empty file, or none. */
+const isEmpty = (text: string): boolean => !text.includes('\0') && text.slice(text.indexOf('\n') + 1).trim() === '';
 
 /** Of the first that is there, with its place; a file that cannot be read has a content of its own. */
 function contents(places: readonly string[]): string {
