@@ -93,6 +93,8 @@ export function outlineOf(text: string, depth: number, { knownUpTo, commasOf }: 
         if (at - from >= LARGE && (places.size < MOST || places.has(name))) places.set(name, { from, to: at });
         else places.delete(name);
         from = -1;
+        // looked through once: where the next colon has no name of its own it is not JSON
+        name = '';
       }
     } else if (isCounted && level === 2 && code === COMMA) {
       count++;
